@@ -1,0 +1,92 @@
+"""One run of `nodeprep check`: configuration, facts, checks, report, exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from rules.cluster import Role
+from rules.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flags of `nodeprep check` as given."""
+
+    role: Role
+    phase: str
+    ignore: str
+    skip: str
+    strict: bool
+    deep: bool
+    offline: bool
+    facts: str
+    config: str
+    kubeadm_config: str
+    kubernetes_version: str
+    cni: str
+    output: str
+    quiet: bool
+    verbose: bool
+
+
+def run_check(request: Request) -> int:
+    """Runs it and prints the report to stdout; the exit code of the verdict."""
+    from preflight import config
+    from preflight.checks.registry import registry
+    from preflight.engine import Selection, run_checks
+    from preflight.facts.collect import collect
+    from preflight.facts.host import Host
+    from preflight.facts.model import Unknown
+    from preflight.facts.store import load
+    from preflight.report.formats import render
+    from preflight.report.model import EXIT_CODES, CheckReport
+    from preflight.target import Phase, Target, choose_version
+
+    started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
+    try:
+        phase = Phase(request.phase)
+    except ValueError:
+        raise UsageError(f"--phase takes before or after, not {request.phase!r}") from None
+    settings = config.load(
+        config=request.config,
+        kubeadm_config=request.kubeadm_config,
+        kubernetes_version=request.kubernetes_version,
+        cni=request.cni,
+    )
+    if request.facts:
+        facts = load(request.facts)
+    else:
+        host = Host(offline=request.offline, deep=request.deep, probe_ports=phase is Phase.BEFORE)
+        facts = collect(host, settings)
+    version, source = choose_version(settings, facts)
+    target = Target(request.role, phase, version, settings, source)
+    selection = Selection(
+        ignore=(*settings.ignore, *split(request.ignore)),
+        skip=(*settings.skip, *split(request.skip)),
+        deep=request.deep,
+    )
+    findings = run_checks(facts, target, registry().values(), selection)
+    node = settings.node_name or (
+        "" if isinstance(facts.identity, Unknown) else facts.identity.hostname
+    )
+    report = CheckReport(
+        node=node,
+        target=target,
+        started=started,
+        duration_ms=(time.perf_counter() - clock) * 1000,
+        findings=tuple(findings),
+        strict=request.strict,
+    )
+    sys.stdout.write(
+        render(
+            report, request.output, quiet=request.quiet, verbose=request.verbose, stream=sys.stdout
+        )
+    )
+    return EXIT_CODES[report.verdict]
+
+
+def split(text: str) -> tuple[str, ...]:
+    """``a,b, c`` -> the words."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

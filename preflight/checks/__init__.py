@@ -1,0 +1,38 @@
+"""What must hold: pure functions of (Facts, Target), one file per subject."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+# The order of the report. A new file of checks is one name here.
+SUBJECTS = (
+    "identity",
+    "interfaces",
+    "routes",
+    "cidrs",
+    "names",
+    "clock",
+    "ports",
+    "firewall",
+    "hardware",
+    "storage",
+    "kernel",
+    "cgroups",
+    "swap",
+    "sysctls",
+    "limits",
+    "persistence",
+    "security",
+    "runtime",
+    "kubelet",
+    "executables",
+    "leftovers",
+    "etcd",
+    "podnetwork",
+)
+
+
+def load() -> None:
+    """Imports every subject, which registers its checks."""
+    for subject in SUBJECTS:
+        import_module(f"preflight.checks.{subject}")

@@ -1,0 +1,3 @@
+"""Cgroups: version and controllers."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Pod, service and node ranges."""
+
+from __future__ import annotations

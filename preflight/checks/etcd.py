@@ -1,0 +1,3 @@
+"""An external etcd."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Programs that the node's components call."""
+
+from __future__ import annotations

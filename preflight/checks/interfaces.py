@@ -1,0 +1,3 @@
+"""Interfaces and their addresses."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Kernel version, configuration and modules."""
+
+from __future__ import annotations

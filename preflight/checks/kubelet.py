@@ -1,0 +1,3 @@
+"""The kubelet: installed, of the right version, enabled."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What an earlier cluster left."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Conntrack, inotify and open files."""
+
+from __future__ import annotations

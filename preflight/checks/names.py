@@ -1,0 +1,3 @@
+"""Name servers and proxies."""
+
+from __future__ import annotations

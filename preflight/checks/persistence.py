@@ -1,0 +1,3 @@
+"""What the next boot forgets."""
+
+from __future__ import annotations

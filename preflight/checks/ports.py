@@ -1,0 +1,3 @@
+"""Ports: free before, listening after."""
+
+from __future__ import annotations

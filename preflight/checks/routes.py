@@ -1,0 +1,3 @@
+"""Default routes and the reverse-path filter."""
+
+from __future__ import annotations

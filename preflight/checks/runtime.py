@@ -1,0 +1,3 @@
+"""The container runtime and its CRI."""
+
+from __future__ import annotations

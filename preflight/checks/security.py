@@ -1,0 +1,3 @@
+"""SELinux and AppArmor."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Disks: room, type, options, latency."""
+
+from __future__ import annotations

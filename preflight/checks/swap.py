@@ -1,0 +1,3 @@
+"""Swap: off, or tolerated."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Forwarding and bridge filtering."""
+
+from __future__ import annotations

@@ -1,0 +1,73 @@
+"""`nodeprep check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    RoleOption,
+    VersionOption,
+    parse_role,
+)
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def check(
+    role: RoleOption,
+    phase: Annotated[str, typer.Option(help="before kubeadm has run, or after.")] = "before",
+    ignore: Annotated[
+        str, typer.Option(metavar="ID,..", help="Run and print, but do not count.")
+    ] = "",
+    skip: Annotated[str, typer.Option(metavar="ID,..", help="Do not run.")] = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A warning counts as a failure.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
+    facts: Annotated[
+        str, typer.Option(metavar="FILE", help="Judge saved facts, not this machine.")
+    ] = "",
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
+    cni: CniOption = "",
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="text, json, yaml, junit or sarif.")
+    ] = "text",
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Everything that was seen.")
+    ] = False,
+) -> int:
+    """Judge this machine, or a saved one: can it become this kind of node?
+
+    Exit: 0 ready, 1 not ready, 2 wrong usage or configuration, 3 undetermined.
+    """
+    from preflight.checkrun import Request, run_check
+
+    return run_check(
+        Request(
+            role=parse_role(role),
+            phase=phase,
+            ignore=ignore,
+            skip=skip,
+            strict=strict,
+            deep=deep,
+            offline=offline,
+            facts=facts,
+            config=config,
+            kubeadm_config=kubeadm_config,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+            output=output,
+            quiet=quiet,
+            verbose=verbose,
+        )
+    )

@@ -1,0 +1,103 @@
+"""The command `nodeprep`: its sub-commands are imported only when one is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from preflight import __version__
+from rules.errors import EXIT_UNDETERMINED, NodeprepError
+
+# name -> (module of preflight.cli that holds `app` or a function `command`, its line of help)
+COMMANDS = {
+    "check": ("check", "Judge this machine, or a saved one: can it become this kind of node?"),
+    "explain": ("explain", "Say what a check wants, why, and from which source."),
+    "facts": ("facts", "Print everything that the checks read of this machine."),
+    "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a sub-command's module when it is called; the list of names needs none of them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command behind a name, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, line = COMMANDS[cmd_name]
+        if ctx.params.get("_listing"):
+            return typer.core.TyperCommand(cmd_name, help=line, short_help=line)
+        loaded = import_module(f"preflight.cli.{module}")
+        command = typer.main.get_command(loaded.app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The help's list of commands, from the lines above and not from the modules."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nodeprep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
+    """Turn a bare Linux host into a node that kubeadm accepts, and prove it."""
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line; the exit code of the contract. Never a traceback without --debug."""
+    debug = "--debug" in arguments or bool(os.environ.get("NODEPREP_DEBUG"))
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        result = typer.main.get_command(app).main(
+            args=arguments, prog_name="nodeprep", standalone_mode=False
+        )
+        return result if isinstance(result, int) else 0
+    except NodeprepError as error:
+        return _say(str(error), error.exit_code, debug)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130, debug=False)
+    except Exception as error:  # noqa: BLE001  (the last line of defence)
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+            error.show()  # type: ignore[attr-defined]  (click's own usage errors)
+            return int(error.exit_code)
+        return _say(
+            f"internal error: {type(error).__name__}: {error}; run again with --debug",
+            EXIT_UNDETERMINED,
+            debug,
+        )
+
+
+def _say(message: str, code: int, debug: bool) -> int:
+    if debug:
+        raise
+    line = " ".join(message.split())
+    print(f"nodeprep: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,77 @@
+"""The options that several commands share, and the configuration that they amount to."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from rules.cluster import Role
+from rules.errors import UsageError
+
+
+class Output(str, Enum):
+    """What -o takes."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def parse_role(text: str) -> Role:
+    """A role by its name; ``control-plane`` means ``master``."""
+    if text == "control-plane":
+        return Role.MASTER
+    try:
+        return Role(text)
+    except ValueError:
+        names = ", ".join(role.value for role in Role)
+        raise UsageError(f"no role is called {text!r}; the roles are {names}") from None
+
+
+RoleOption = Annotated[
+    str,
+    typer.Option(
+        "--role",
+        envvar="NODEPREP_ROLE",
+        metavar="ROLE",
+        help="master, worker, multi-master or etcd.",
+    ),
+]
+ConfigOption = Annotated[
+    str,
+    typer.Option(
+        "--config",
+        envvar="NODEPREP_CONFIG",
+        metavar="FILE",
+        help="Cluster file [/etc/nodeprep/nodeprep.yaml].",
+    ),
+]
+KubeadmConfigOption = Annotated[
+    str,
+    typer.Option(
+        "--kubeadm-config",
+        envvar="NODEPREP_KUBEADM_CONFIG",
+        metavar="FILE",
+        help="kubeadm's own configuration.",
+    ),
+]
+VersionOption = Annotated[
+    str,
+    typer.Option(
+        "--kubernetes-version",
+        envvar="NODEPREP_KUBERNETES_VERSION",
+        metavar="VERSION",
+        help="Such as 1.37.",
+    ),
+]
+CniOption = Annotated[
+    str,
+    typer.Option(
+        "--cni",
+        envvar="NODEPREP_CNI",
+        metavar="NAME[/MODE]",
+        help="Pod network, such as flannel/vxlan.",
+    ),
+]

@@ -1,0 +1,171 @@
+"""Runs checks over facts: each on its own, within its time, a crash being one unknown finding."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from types import FrameType
+
+from preflight.checks.registry import Check, Judgement, undetermined
+from preflight.facts.model import Facts, Undetermined
+from preflight.finding import Finding, Severity, Status
+from preflight.target import Target
+from rules.errors import UsageError
+
+# Checks are pure and take well under a millisecond; one that needs two seconds will not end.
+CHECK_TIME_LIMIT_S = 2.0
+_REASONS = {
+    "absent": "what it is read from is not there",
+    "denied": "permission was refused",
+    "timeout": "it took too long to read",
+    "failed": "what was read could not be understood",
+    "not-asked": "it was not asked for",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which checks count. ``ignore``: still run and printed, but a failure does not count.
+
+    ``skip``: not run. Both take ids, kubeadm's names, ``ID:SUBJECT``, and ``all``.
+    """
+
+    ignore: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    deep: bool = False
+
+
+@dataclass
+class _Names:
+    """The words of --ignore or --skip, and which of them matched nothing."""
+
+    words: tuple[str, ...]
+    lowered: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lowered = tuple(word.lower() for word in self.words)
+
+    def match(self, check: Check, subject: str, alias: str) -> bool:
+        names = {check.id.lower(), alias.lower(), f"{check.id}:{subject}".lower(), "all"}
+        if not alias:
+            names |= {name.lower() for name in check.aliases}
+        return any(word in names for word in self.lowered)
+
+
+class _OutOfTime(BaseException):
+    """Not an Exception, so that a check's own handlers do not swallow it."""
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Interrupts the block after ``seconds`` (main thread only; elsewhere there is no alarm)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise _OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def validate_names(words: Iterable[str], checks: Iterable[Check]) -> None:
+    """Raises UsageError for a word that names no check, with the nearest one that does."""
+    known = {"all": "all"}
+    patterns = []
+    for check in checks:
+        known[check.id] = check.id
+        for alias in check.aliases:
+            known[alias.lower()] = alias
+            if "*" in alias:
+                patterns.append(alias.lower())
+    for word in words:
+        name = word.lower().split(":", 1)[0]
+        if name in known or any(fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        near = get_close_matches(name, known, 1, cutoff=0.5)
+        hint = f"; did you mean {known[near[0]]}?" if near else "; nodeprep explain lists them"
+        raise UsageError(f"no check is called {word!r}{hint}")
+
+
+def run_checks(
+    facts: Facts, target: Target, checks: Iterable[Check], selection: Selection | None = None
+) -> list[Finding]:
+    """Every finding of the checks that apply to the target's role and phase.
+
+    Raises UsageError where --ignore or --skip name a check that does not exist.
+    """
+    selection = selection or Selection()
+    checks = list(checks)
+    validate_names((*selection.ignore, *selection.skip), checks)
+    ignore, skip = _Names(selection.ignore), _Names(selection.skip)
+    findings: list[Finding] = []
+    for check in checks:
+        if target.role not in check.roles or target.phase not in check.phases:
+            continue
+        if (check.deep and not selection.deep) or skip.match(check, "", ""):
+            continue
+        started = time.perf_counter()
+        judgements = _judge(check, facts, target)
+        each_ms = (time.perf_counter() - started) * 1000 / max(1, len(judgements))
+        findings += [
+            finding(check, judgement, ignore, each_ms)
+            for judgement in judgements
+            if not skip.match(check, judgement.subject, judgement.alias)
+        ]
+    return findings
+
+
+def finding(check: Check, judgement: Judgement, ignore: _Names, duration_ms: float) -> Finding:
+    """A judgement with its check's id, title, severity and source."""
+    severity = judgement.severity or check.severity
+    status = judgement.status
+    if status is Status.FAIL and severity is Severity.WARNING:
+        status = Status.WARN
+    counts = status in (Status.FAIL, Status.WARN, Status.UNKNOWN)
+    return Finding(
+        id=check.id,
+        subject=judgement.subject,
+        title=check.title,
+        status=status,
+        severity=severity,
+        message=judgement.message,
+        observed=judgement.observed,
+        expected=judgement.expected,
+        remedy=judgement.remedy,
+        fix=check.fix if counts else "",
+        source=check.source,
+        aliases=(judgement.alias,) if judgement.alias else check.aliases,
+        ignored=counts and ignore.match(check, judgement.subject, judgement.alias),
+        duration_ms=round(duration_ms, 3),
+    )
+
+
+def _judge(check: Check, facts: Facts, target: Target) -> list[Judgement]:
+    judgements: list[Judgement] = []
+    try:
+        with _time_limit(CHECK_TIME_LIMIT_S):
+            judgements.extend(check.function(facts, target))
+    except Undetermined as error:
+        reason = _REASONS.get(error.unknown.reason, error.unknown.reason)
+        if error.unknown.reason == "not-asked":
+            judgements.append(Judgement(Status.SKIP, error.unknown.message))
+        else:
+            judgements.append(undetermined(f"{reason}: {error.unknown.message}"))
+    except _OutOfTime:
+        judgements.append(undetermined(f"the check did not end within {CHECK_TIME_LIMIT_S:g} s"))
+    except Exception as error:  # noqa: BLE001  (one broken check must not hide the others)
+        judgements.append(undetermined(f"the check broke: {type(error).__name__}: {error}"))
+    return judgements

@@ -1,0 +1,96 @@
+"""Reads every subject once, side by side, each within a deadline."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from preflight import __version__
+from preflight.facts.host import Host
+from preflight.facts.model import Facts, Unknown
+from preflight.facts.model.identity import Privileges
+from preflight.settings import Settings
+
+# A subject is a module of this package with `collect(host, settings)`; the slow ones come first.
+SUBJECTS = (
+    "network",
+    "identity",
+    "runtime",
+    "cni",
+    "ports",
+    "firewall",
+    "kernel",
+    "hardware",
+    "system",
+)
+# The whole run stays under a second on a healthy machine; a subject that takes this long hangs.
+DEADLINE_S = 8.0
+DEEP_DEADLINE_S = 60.0
+
+
+def parse_capabilities(status: str) -> int:
+    """/proc/self/status -> the effective capability set, 0 where the line is missing."""
+    for line in status.splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def collect(
+    host: Host,
+    settings: Settings,
+    *,
+    timings: dict[str, float] | None = None,
+    deadline_s: float | None = None,
+) -> Facts:
+    """All facts of this machine. ``timings`` receives milliseconds by subject.
+
+    A subject that raises is Unknown ``failed``, one that does not end in time is ``timeout``:
+    the rest is there all the same.
+    """
+    limit = deadline_s or (DEEP_DEADLINE_S if host.deep else DEADLINE_S)
+    results: dict[str, Any] = {}
+
+    def read(subject: str) -> None:
+        started = time.perf_counter()
+        try:
+            results[subject] = import_module(f"preflight.facts.{subject}").collect(host, settings)
+        except Exception as error:  # noqa: BLE001  (one broken reader must not hide the others)
+            results[subject] = Unknown(
+                "failed", f"reading {subject} broke: {type(error).__name__}: {error}"
+            )
+        if timings is not None:
+            timings[subject] = (time.perf_counter() - started) * 1000
+
+    run_all({subject: lambda subject=subject: read(subject) for subject in SUBJECTS}, limit)
+    late = Unknown("timeout", f"reading did not end within {limit:g} s")
+    status = host.read("/proc/self/status")
+    return Facts(
+        nodeprep=__version__,
+        collected=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        privileges=Privileges(
+            uid=os.geteuid(),
+            capabilities=0 if isinstance(status, Unknown) else parse_capabilities(status),
+        ),
+        **{subject: results.get(subject, late) for subject in SUBJECTS},
+    )
+
+
+def run_all(actions: dict[str, Callable[[], None]], limit_s: float) -> None:
+    """Runs the actions side by side and returns when all ended or ``limit_s`` is over.
+
+    The threads are daemons: one that is stuck in the kernel (a dead NFS server) does not keep
+    the process from ending.
+    """
+    threads = [
+        threading.Thread(target=action, name=name, daemon=True) for name, action in actions.items()
+    ]
+    end = time.monotonic() + limit_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))

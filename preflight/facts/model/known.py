@@ -1,0 +1,44 @@
+"""A fact that could not be read is a value too, with its reason: it is never guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar, Union
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Why a fact is not there.
+
+    ``reason``: ``absent`` (the tool or file is not there), ``denied`` (permission refused),
+    ``timeout``, ``failed`` (it answered, and the answer could not be read), ``not-asked``
+    (the operator did not ask: ``--offline``, or no ``--deep``).
+    """
+
+    reason: str
+    message: str
+
+
+Known = Union[T, Unknown]  # noqa: UP007  (a generic alias: ``Known[int]`` is ``int | Unknown``)
+
+
+class Undetermined(Exception):
+    """Raised where a check needs a fact that is unknown. The engine makes a finding of it."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(unknown.message)
+        self.unknown = unknown
+
+
+def known(value: Known[T]) -> T:
+    """The fact itself. Raises Undetermined where it is unknown."""
+    if isinstance(value, Unknown):
+        raise Undetermined(value)
+    return value
+
+
+def known_or(value: Known[T], default: T) -> T:
+    """The fact, or ``default``: only for facts that no verdict rests on."""
+    return default if isinstance(value, Unknown) else value

@@ -1,0 +1,54 @@
+"""The verdict of one check on one subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(str, Enum):
+    """``unknown``: it could not be determined. ``skip``: it was not to be judged, and why."""
+
+    PASS = "pass"  # noqa: S105
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIP = "skip"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Severity(str, Enum):
+    """``error``: a failure makes the node not ready. ``warning``: it does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of a report. ``subject`` names what repeats (a port, an interface), else empty.
+
+    ``message`` says what is so, in one line. ``remedy`` is what a person runs. ``fix`` is the id
+    that ``nodeprep fix --only`` takes, empty where no program can mend it. ``ignored``: the
+    operator said that this failure does not count.
+    """
+
+    id: str
+    subject: str
+    title: str
+    status: Status
+    severity: Severity
+    message: str
+    observed: str = ""
+    expected: str = ""
+    remedy: str = ""
+    fix: str = ""
+    source: str = ""
+    aliases: tuple[str, ...] = ()
+    ignored: bool = False
+    duration_ms: float = 0.0

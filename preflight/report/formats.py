@@ -1,0 +1,41 @@
+"""The formats of a check report by name."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from preflight.report.model import CheckReport, document
+from rules.errors import UsageError
+
+FORMATS = ("text", "json", "yaml", "junit", "sarif")
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """NO_COLOR beats FORCE_COLOR beats whether the stream is a terminal (https://no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def render(report: CheckReport, form: str, *, quiet: bool, verbose: bool, stream: TextIO) -> str:
+    """The report as text in ``form``. Raises UsageError for a format that does not exist."""
+    if form == "text":
+        from preflight.report import text
+
+        return text.render(report, colour=wants_colour(stream), quiet=quiet, verbose=verbose)
+    if form in ("json", "yaml"):
+        from preflight.report import document as writer
+
+        return writer.render(document(report), form)
+    if form == "junit":
+        from preflight.report import junit
+
+        return junit.render(report)
+    if form == "sarif":
+        from preflight.report import sarif
+
+        return sarif.render(report)
+    raise UsageError(f"-o takes {', '.join(FORMATS)}, not {form!r}")

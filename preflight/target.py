@@ -1,0 +1,57 @@
+"""What the node is to become: the second input of every check, beside its facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from preflight.facts.model import Facts, Unknown
+from preflight.settings import Settings
+from rules.cluster import Cluster, Role
+from rules.version import NEWEST, Version, parse_version
+
+
+class Phase(str, Enum):
+    """``before``: kubeadm has not run. ``after``: the node's components should be running."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Target:
+    """Role, phase, version and configuration that a node's facts are held against.
+
+    ``version_source`` says where the version came from, for the report.
+    """
+
+    role: Role
+    phase: Phase
+    version: Version
+    settings: Settings
+    version_source: str = ""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that the node is to join."""
+        return self.settings.cluster
+
+
+def choose_version(settings: Settings, facts: Facts) -> tuple[Version, str]:
+    """The version given, else the kubelet's or kubeadm's on the node, else the newest known."""
+    if settings.version_given is not None:
+        return settings.version_given, "given"
+    if not isinstance(facts.runtime, Unknown):
+        kubelet, kubeadm = facts.runtime.kubelet, facts.runtime.kubeadm_version
+        if isinstance(kubeadm, str) and (version := parse_version(kubeadm)):
+            return version, "kubeadm on this node"
+        if (
+            kubelet
+            and not isinstance(kubelet, Unknown)
+            and (version := parse_version(kubelet.version))
+        ):
+            return version, "kubelet on this node"
+    return NEWEST, "the newest that nodeprep knows"

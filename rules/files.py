@@ -1,0 +1,49 @@
+"""Reading files that people name: regular, bounded, text, or one clear error."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from rules.errors import ConfigError
+
+INPUT_LIMIT_BYTES = 32 * 1024 * 1024
+
+
+def read_input(path: str, *, limit_bytes: int = INPUT_LIMIT_BYTES) -> str:
+    """The text of a file that the operator named; ``-`` is standard input.
+
+    Raises ConfigError for what is absent, refused, not a regular file (a device would hang or
+    never end), over ``limit_bytes``, or not UTF-8.
+    """
+    if path == "-":
+        data = sys.stdin.buffer.read(limit_bytes + 1)
+        path = "standard input"
+    else:
+        data = _read_regular(path, limit_bytes)
+    if len(data) > limit_bytes:
+        raise ConfigError(
+            path, f"is larger than {limit_bytes // 1024 // 1024} MiB, too large to be one of ours"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(path, "is not UTF-8 text; save it as UTF-8", line=line) from None
+
+
+def _read_regular(path: str, limit_bytes: int) -> bytes:
+    try:
+        # O_NONBLOCK: opening a FIFO without a writer must not hang.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(path, f"cannot be read: {reason}") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ConfigError(path, "is not a regular file")
+        try:
+            return stream.read(limit_bytes + 1)
+        except OSError as error:
+            raise ConfigError(path, f"cannot be read: {error.strerror}") from None

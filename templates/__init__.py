@@ -1,0 +1,1 @@
+"""Every file that nodeprep writes, as Jinja2 templates."""
