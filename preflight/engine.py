@@ -81,23 +81,33 @@ def _time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
-def validate_names(words: Iterable[str], checks: Iterable[Check]) -> None:
-    """Raises UsageError for a word that names no check, with the nearest one that does."""
-    known = {"all": "all"}
-    patterns = []
+def find_check(name: str, checks: Iterable[Check]) -> Check:
+    """The check with this id or this name of kubeadm's. Raises UsageError with the nearest."""
+    known: dict[str, Check] = {}
+    patterns: list[tuple[str, Check]] = []
     for check in checks:
-        known[check.id] = check.id
-        for alias in check.aliases:
-            known[alias.lower()] = alias
-            if "*" in alias:
-                patterns.append(alias.lower())
+        for word in (*check.aliases, check.id):
+            if "*" in word:
+                patterns.append((word.lower(), check))
+            else:
+                known.setdefault(word.lower(), check)
+    if found := known.get(name.lower()):
+        return found
+    for pattern, check in patterns:
+        if fnmatchcase(name.lower(), pattern):
+            return check
+    near = get_close_matches(name.lower(), known, 1, cutoff=0.5)
+    hint = f"; did you mean {known[near[0]].id}?" if near else "; nodeprep explain lists them"
+    raise UsageError(f"no check is called {name!r}{hint}")
+
+
+def validate_names(words: Iterable[str], checks: Iterable[Check]) -> None:
+    """Raises UsageError for a word of --ignore or --skip that names no check."""
+    checks = list(checks)
     for word in words:
-        name = word.lower().split(":", 1)[0]
-        if name in known or any(fnmatchcase(name, pattern) for pattern in patterns):
-            continue
-        near = get_close_matches(name, known, 1, cutoff=0.5)
-        hint = f"; did you mean {known[near[0]]}?" if near else "; nodeprep explain lists them"
-        raise UsageError(f"no check is called {word!r}{hint}")
+        name = word.split(":", 1)[0]
+        if name.lower() != "all":
+            find_check(name, checks)
 
 
 def run_checks(

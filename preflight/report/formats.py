@@ -20,12 +20,26 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def terminal_width(stream: TextIO) -> int:
+    """Columns of the terminal behind a stream, 0 where it is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
 def render(report: CheckReport, form: str, *, quiet: bool, verbose: bool, stream: TextIO) -> str:
     """The report as text in ``form``. Raises UsageError for a format that does not exist."""
     if form == "text":
         from preflight.report import text
 
-        return text.render(report, colour=wants_colour(stream), quiet=quiet, verbose=verbose)
+        return text.render(
+            report,
+            colour=wants_colour(stream),
+            quiet=quiet,
+            verbose=verbose,
+            width=terminal_width(stream),
+        )
     if form in ("json", "yaml"):
         from preflight.report import document as writer
 

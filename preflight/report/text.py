@@ -2,15 +2,129 @@
 
 from __future__ import annotations
 
-from preflight.report.model import CheckReport
+from itertools import groupby
+
+from preflight.finding import Finding, Severity, Status
+from preflight.report.model import CheckReport, Verdict
+from preflight.report.plain import fold, printable
+
+# What needs doing comes last: it is what stays on the screen.
+ORDER = (Status.PASS, Status.SKIP, Status.UNKNOWN, Status.WARN, Status.FAIL)
+_COLOURS = {
+    Status.PASS: "32",
+    Status.SKIP: "2",
+    Status.UNKNOWN: "35",
+    Status.WARN: "33",
+    Status.FAIL: "31",
+}
+_VERDICT_COLOURS = {Verdict.READY: "32", Verdict.NOT_READY: "31", Verdict.UNDETERMINED: "35"}
+_NAMED_SUBJECTS = 6
+
+
+class _Painter:
+    """Wraps words in terminal colours, or leaves them alone."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def __call__(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
 
 def render(
-    report: CheckReport, *, colour: bool = False, quiet: bool = False, verbose: bool = False
+    report: CheckReport,
+    *,
+    colour: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+    width: int = 0,
 ) -> str:
-    """Plain text."""
-    lines = [
-        f"{found.status.value:8} {found.id:24} {found.subject:12} {found.message}"
-        for found in report.findings
+    """The whole report. ``quiet``: only what needs doing. ``verbose``: every subject and source.
+
+    ``width`` in columns, 0 where lines may be of any length (a pipe).
+    """
+    paint = _Painter(colour)
+    lines = [] if quiet else [_header(report), ""]
+    findings = sorted(report.findings, key=lambda found: ORDER.index(found.status))
+    name_width = max((len(found.id) for found in findings), default=0)
+    for status, group in groupby(findings, key=lambda found: found.status):
+        if status in (Status.PASS, Status.SKIP) and quiet:
+            continue
+        rows = list(group)
+        if status in (Status.PASS, Status.SKIP) and not verbose:
+            rows = [_together(list(same)) for _, same in groupby(rows, key=lambda row: row.id)]
+        if len(lines) > 2 and status in (Status.UNKNOWN, Status.WARN, Status.FAIL):
+            lines.append("")
+        for found in rows:
+            lines += _finding(found, paint, name_width, verbose=verbose, width=width)
+    lines += ["", _footer(report, paint)]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _header(report: CheckReport) -> str:
+    target = report.target
+    cni = target.cluster.cni
+    network = f"{cni.name}/{cni.mode}" if cni.mode else cni.name
+    version = (
+        f"{target.version} ({target.version_source})"
+        if target.version_source
+        else str(target.version)
+    )
+    return (
+        f"{printable(report.node) or 'this machine'} as {target.role.value}, "
+        f"{target.phase.value} kubeadm, Kubernetes {version}, pod network {network}"
+    )
+
+
+def _together(same: list[Finding]) -> Finding:
+    """Findings of one check that say the same of several subjects, as one row."""
+    first = same[0]
+    if len(same) == 1:
+        return first
+    subjects = [found.subject for found in same if found.subject]
+    named = ", ".join(subjects[:_NAMED_SUBJECTS])
+    more = f" and {len(subjects) - _NAMED_SUBJECTS} more" if len(subjects) > _NAMED_SUBJECTS else ""
+    message = f"{len(same)} subjects: {named}{more}" if subjects else first.message
+    return Finding(first.id, "", first.title, first.status, first.severity, message)
+
+
+def _finding(
+    found: Finding, paint: _Painter, name_width: int, *, verbose: bool, width: int
+) -> list[str]:
+    word = paint(_COLOURS[found.status], f"{found.status.value.upper():7}")
+    subject = f"{printable(found.subject)}: " if found.subject else ""
+    ignored = " (ignored)" if found.ignored else ""
+    indent = " " * (9 + name_width + 2)
+    room = width - len(indent) if width else 0
+    text = fold(f"{subject}{printable(found.message)}{ignored}", room, indent)
+    lines = [f"{word}  {found.id:{name_width}}  {text}"]
+    details = []
+    if found.status in (Status.FAIL, Status.WARN, Status.UNKNOWN) or verbose:
+        if found.expected:
+            details.append(("want", f"{found.expected}, found {found.observed or 'nothing'}"))
+        elif verbose and found.observed:
+            details.append(("found", found.observed))
+        if found.remedy:
+            details.append(("fix", found.remedy))
+        if verbose and found.source:
+            details.append(("source", found.source))
+    lines += [f"{indent}{paint('2', f'{key}:')} {printable(value)}" for key, value in details]
+    return lines
+
+
+def _footer(report: CheckReport, paint: _Painter) -> str:
+    summary, verdict = report.summary, report.verdict
+    counts = [
+        f"{summary['fail']} failed",
+        f"{summary['warn']} warnings",
+        f"{summary['unknown']} unknown",
+        f"{summary['skip']} skipped",
+        f"{summary['pass']} passed",
     ]
-    return "\n".join([*lines, f"verdict: {report.verdict.value}", ""])
+    line = f"{verdict.value}: {', '.join(counts)}, in {report.duration_ms / 1000:.2f} s"
+    unknown = verdict is Verdict.UNDETERMINED and any(
+        found.status is Status.UNKNOWN and found.severity is Severity.ERROR
+        for found in report.findings
+    )
+    hint = "; what is unknown must be seen before the node can be called ready" if unknown else ""
+    return paint(_VERDICT_COLOURS[verdict], line) + hint
