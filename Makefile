@@ -1,0 +1,81 @@
+# `make check ROLE=master` judges this machine; `make test` runs everything that CI runs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help check test lint types unit docs bench clean venv dev apt
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ROLE ?= master
+# More flags for nodeprep check, such as ARGS="--offline --cni flannel"
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@echo 'make check ROLE=master   judge this machine as master, worker, multi-master or etcd'
+	@echo 'make test                lint, types and all tests; installs what they need'
+	@echo 'make bench               measure, side by side with what a user would run instead'
+	@echo 'make docs                write the generated references again'
+
+# A Debian python3 without python3-venv cannot make pip; then as root it is installed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo 'nodeprep needs Python 3.10 or newer: make PYTHON=python3.12 ...' >&2; exit 2; }
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  package=python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$package >/dev/null; \
+	  else echo "python3 has no venv; run: sudo apt-get install $$package" >&2; exit 2; fi; fi
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml preflight/__init__.py | $(BIN)/python
+	@echo 'installing nodeprep into $(VENV)' >&2
+	@$(BIN)/python -m pip -q install -e .
+	@touch $@
+
+venv: $(VENV)/.installed
+
+check: $(VENV)/.installed
+	@$(BIN)/nodeprep check --role $(ROLE) $(ARGS)
+
+apt:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  missing=$$(grep -v '^#' tests/apt-packages.txt | while read -r name; do \
+	    dpkg-query -W -f='$${Status}' "$$name" 2>/dev/null | grep -q 'ok installed' || echo "$$name"; done); \
+	  if [ -n "$$missing" ]; then \
+	    echo "installing Debian packages:" $$missing >&2; \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	      apt-get -qq install -y --no-install-recommends $$missing >/dev/null; fi; \
+	else echo 'not root, or not Debian: tests that need packages or the kernel skip' >&2; fi
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.installed
+	@echo 'installing what the tests need into $(VENV)' >&2
+	@$(BIN)/python -m pip -q install --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip -q install --group dev
+	@touch $@
+
+dev: apt $(VENV)/.dev
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: dev
+	$(BIN)/pytest
+
+test: dev lint types unit
+
+docs: dev
+	$(BIN)/nodeprep explain -o markdown > docs/checks.md
+	NODEPREP_UPDATE_DOCS=1 $(BIN)/pytest -q -k 'docs or readme'
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
