@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help check test lint types unit docs bench clean venv dev apt
+.PHONY: help check test lint types unit pythons docs bench clean venv dev apt
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -68,7 +68,11 @@ types: $(VENV)/.dev
 unit: dev
 	$(BIN)/pytest
 
-test: dev lint types unit
+# The other supported Pythons that this machine has, without the kernel tests.
+pythons: dev
+	$(BIN)/python -m tests.pythons
+
+test: dev lint types unit pythons
 
 docs: dev
 	$(BIN)/nodeprep explain -o markdown > docs/checks.md

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.process import Sample, side_by_side
 
-# What the documents tell a user to look at by hand: the honest rival where kubeadm is not installed.
+# What the documents tell a user to look at by hand: the rival where there is no kubeadm.
 BY_HAND = (
     "swapon --show; cat /proc/sys/net/ipv4/ip_forward; ss -lntup; ip -j -d address; "
     "ip -j route show table all; ip -j -6 route show table all; ip -j neigh; cat /proc/modules; "
@@ -30,13 +30,7 @@ def commands() -> dict[str, list[str]]:
         "nodeprep --help": [nodeprep, "--help"],
         "nodeprep check --role master --offline": [*check, "--offline"],
         "nodeprep check --role master": check,
-        "nodeprep check --role worker --offline": [
-            nodeprep,
-            "check",
-            "--role",
-            "worker",
-            "--offline",
-        ],
+        "nodeprep check --role worker --offline": [*worker, "--offline"],
         "nodeprep facts --offline": [nodeprep, "facts", "--offline"],
         "nodeprep ports --role master": [nodeprep, "ports", "--role", "master"],
         "the same questions by hand (sh)": ["sh", "-c", BY_HAND],

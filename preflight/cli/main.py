@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from preflight import __version__
-from rules.errors import EXIT_UNDETERMINED, NodeprepError
+from preflight.report.plain import printable
+from rules.errors import EXIT_DONE, EXIT_UNDETERMINED, NodeprepError
+
+# 128 + SIGINT, as shells report it.
+EXIT_INTERRUPTED = 130
 
 # name -> (module of preflight.cli that holds `app` or a function `command`, its line of help)
 COMMANDS = {
@@ -33,11 +36,8 @@ class LazyGroup(TyperGroup):
         """The command behind a name, None where there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module, line = COMMANDS[cmd_name]
-        if ctx.params.get("_listing"):
-            return typer.core.TyperCommand(cmd_name, help=line, short_help=line)
-        loaded = import_module(f"preflight.cli.{module}")
-        command = typer.main.get_command(loaded.app)
+        module = import_module(f"preflight.cli.{COMMANDS[cmd_name][0]}")
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
 
@@ -56,7 +56,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"nodeprep {__version__}")
         raise typer.Exit
@@ -64,40 +64,44 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
-    ),
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere in the line).")
+    ] = False,
 ) -> None:
     """Turn a bare Linux host into a node that kubeadm accepts, and prove it."""
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command line; the exit code of the contract. Never a traceback without --debug."""
-    debug = "--debug" in arguments or bool(os.environ.get("NODEPREP_DEBUG"))
+    debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        result = typer.main.get_command(app).main(
-            args=arguments, prog_name="nodeprep", standalone_mode=False
-        )
-        return result if isinstance(result, int) else 0
-    except NodeprepError as error:
-        return _say(str(error), error.exit_code, debug)
+        command = typer.main.get_command(app)
+        result = command.main(args=arguments, prog_name="nodeprep", standalone_mode=False)
     except KeyboardInterrupt:
-        return _say("interrupted", 130, debug=False)
-    except Exception as error:  # noqa: BLE001  (the last line of defence)
-        if hasattr(error, "exit_code") and hasattr(error, "format_message"):
-            error.show()  # type: ignore[attr-defined]  (click's own usage errors)
+        return _say("interrupted", EXIT_INTERRUPTED)
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, NodeprepError):
+            return _say(str(error), error.exit_code)
+        if hasattr(error, "exit_code") and hasattr(error, "show"):
+            error.show()  # click's own usage errors
             return int(error.exit_code)
         return _say(
-            f"internal error: {type(error).__name__}: {error}; run again with --debug",
+            f"internal error: {type(error).__name__}: {error}; --debug shows where",
             EXIT_UNDETERMINED,
-            debug,
         )
+    return result if isinstance(result, int) else EXIT_DONE
 
 
-def _say(message: str, code: int, debug: bool) -> int:
-    if debug:
-        raise
-    line = " ".join(message.split())
-    print(f"nodeprep: {line}", file=sys.stderr)
+def _say(message: str, code: int) -> int:
+    """One line on stderr, whatever the message holds."""
+    print(f"nodeprep: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code

@@ -35,6 +35,7 @@ RoleOption = Annotated[
     typer.Option(
         "--role",
         envvar="NODEPREP_ROLE",
+        show_envvar=False,
         metavar="ROLE",
         help="master, worker, multi-master or etcd.",
     ),
@@ -44,6 +45,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         envvar="NODEPREP_CONFIG",
+        show_envvar=False,
         metavar="FILE",
         help="Cluster file [/etc/nodeprep/nodeprep.yaml].",
     ),
@@ -53,6 +55,7 @@ KubeadmConfigOption = Annotated[
     typer.Option(
         "--kubeadm-config",
         envvar="NODEPREP_KUBEADM_CONFIG",
+        show_envvar=False,
         metavar="FILE",
         help="kubeadm's own configuration.",
     ),
@@ -62,6 +65,7 @@ VersionOption = Annotated[
     typer.Option(
         "--kubernetes-version",
         envvar="NODEPREP_KUBERNETES_VERSION",
+        show_envvar=False,
         metavar="VERSION",
         help="Such as 1.37.",
     ),
@@ -71,6 +75,7 @@ CniOption = Annotated[
     typer.Option(
         "--cni",
         envvar="NODEPREP_CNI",
+        show_envvar=False,
         metavar="NAME[/MODE]",
         help="Pod network, such as flannel/vxlan.",
     ),
