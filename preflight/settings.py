@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from rules.cluster import Cluster, IPAddress
+from rules.record import field, record
 from rules.version import Version
 
 
-@dataclass(frozen=True)
+@record
 class KubeletSettings:
     """KubeletConfiguration, as far as a check depends on it. None: not said, the default holds."""
 
@@ -20,7 +19,7 @@ class KubeletSettings:
     max_pods: int = 110
 
 
-@dataclass(frozen=True)
+@record
 class EtcdSettings:
     """``endpoints`` (URLs) only for an external etcd; paths of its certificates, empty: none."""
 
@@ -31,13 +30,13 @@ class EtcdSettings:
     key_file: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """The whole configuration of one run.
 
     ``version_given`` is None where nothing named a Kubernetes version: then the one on the node
     counts, else the newest. ``node_subnet_bits`` is the pod range that each node gets, by family.
-    ``sources`` names the files and variables that were read.
+    ``sources`` names the files that were read, ``warnings`` what is odd in them, a line each.
     """
 
     cluster: Cluster = field(default_factory=Cluster)
@@ -54,3 +53,4 @@ class Settings:
     ignore: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

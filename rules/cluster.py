@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
+from rules.record import field, record
 from rules.version import NEWEST, Version
 
 IPAddress = IPv4Address | IPv6Address
@@ -19,6 +19,13 @@ class Role(str, Enum):
     WORKER = "worker"
     MULTI_MASTER = "multi-master"
     ETCD = "etcd"
+
+    @classmethod
+    def named(cls, word: str) -> Role | None:
+        """The role that a person means by a word; None where no role is called that."""
+        if word == "control-plane":
+            return cls.MASTER
+        return next((role for role in cls if role.value == word), None)
 
     @property
     def control_plane(self) -> bool:
@@ -34,7 +41,7 @@ class Role(str, Enum):
         return self.value
 
 
-@dataclass(frozen=True)
+@record
 class CniChoice:
     """The pod network: a name of ``rules.cnis`` and one of its modes (empty: its default)."""
 
@@ -42,7 +49,7 @@ class CniChoice:
     mode: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Node:
     """A machine of the cluster file."""
 
@@ -52,7 +59,7 @@ class Node:
     pod_subnets: tuple[IPNetwork, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Sources:
     """Who, outside the cluster, may send. Empty: nobody, except where the field says otherwise.
 
@@ -65,7 +72,7 @@ class Sources:
     monitoring: tuple[IPNetwork, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class PortNumbers:
     """The ports that a cluster may choose. ``node_ports`` is (first, last), both included."""
 
@@ -77,7 +84,7 @@ class PortNumbers:
 DEFAULT_SERVICE_SUBNETS: tuple[IPNetwork, ...] = (ip_network("10.96.0.0/12"),)
 
 
-@dataclass(frozen=True)
+@record
 class Cluster:
     """Everything that several nodes share. Every field has the default that kubeadm would take."""
 
@@ -91,6 +98,7 @@ class Cluster:
     sources: Sources = field(default_factory=Sources)
     ports: PortNumbers = field(default_factory=PortNumbers)
     external_etcd: bool = False
+    dns_domain: str = "cluster.local"
 
     @property
     def families(self) -> tuple[int, ...]:

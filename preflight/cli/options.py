@@ -21,13 +21,11 @@ class Output(str, Enum):
 
 def parse_role(text: str) -> Role:
     """A role by its name; ``control-plane`` means ``master``."""
-    if text == "control-plane":
-        return Role.MASTER
-    try:
-        return Role(text)
-    except ValueError:
+    role = Role.named(text)
+    if role is None:
         names = ", ".join(role.value for role in Role)
-        raise UsageError(f"no role is called {text!r}; the roles are {names}") from None
+        raise UsageError(f"no role is called {text!r}; the roles are {names}")
+    return role
 
 
 RoleOption = Annotated[
