@@ -42,6 +42,7 @@ def run_check(request: Request) -> int:
     from preflight.facts.store import load
     from preflight.report.formats import render
     from preflight.report.model import EXIT_CODES, CheckReport
+    from preflight.report.plain import printable
     from preflight.target import Phase, Target, choose_version
 
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
@@ -55,9 +56,13 @@ def run_check(request: Request) -> int:
         kubernetes_version=request.kubernetes_version,
         cni=request.cni,
     )
+    for warning in settings.warnings:
+        print(f"nodeprep: {printable(warning)}", file=sys.stderr)
     if request.facts:
         facts = load(request.facts)
     else:
+        if request.deep and sys.stderr.isatty():
+            print("nodeprep: measuring the disk, at most 10 s", file=sys.stderr)
         host = Host(offline=request.offline, deep=request.deep, probe_ports=phase is Phase.BEFORE)
         facts = collect(host, settings)
     version, source = choose_version(settings, facts)

@@ -212,3 +212,8 @@ def test_every_check_has_what_a_user_needs() -> None:
         assert len(check.why) > 20, id
         assert check.title[0].isupper() or not check.title[0].isalpha(), id
         assert find_check(id, registry().values()) is check
+
+
+@pytest.mark.parametrize("word", ["ImagePull", "KubernetesVersion", "all"])
+def test_a_kubeadm_name_that_nodeprep_leaves_to_kubeadm_is_accepted(word: str) -> None:
+    assert report([make(holds)], Selection(ignore=(word,))).verdict is Verdict.READY
