@@ -8,14 +8,14 @@ from 1.35. Source: https://github.com/kubernetes/system-validators, the tags' va
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from rules.record import record
 from rules.version import Version
 
 Release = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@record
 class KernelRule:
     """The kernels that one kubeadm accepts: ``at_least`` or one of ``long_term``.
 

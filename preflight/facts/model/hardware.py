@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from preflight.facts.model.known import Known
+from rules.record import field, record
 
 
-@dataclass(frozen=True)
+@record
 class FileSystem:
     """The file system that will hold ``path`` (or does: its nearest existing parent).
 
     Sizes in bytes; ``available_bytes`` is what an unprivileged process may still write.
+    ``total_inodes`` is 0 where the file system makes them as needed.
     ``ftype``: xfs only, whether directory entries carry their type; None elsewhere.
     """
 
@@ -23,9 +23,11 @@ class FileSystem:
     total_bytes: int
     available_bytes: int
     ftype: Known[bool | None] = None
+    total_inodes: int = 0
+    available_inodes: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class DiskLatency:
     """fdatasync on the file system of ``path``: count and milliseconds."""
 
@@ -35,9 +37,13 @@ class DiskLatency:
     p99_ms: float
 
 
-@dataclass(frozen=True)
+@record
 class Hardware:
-    """``cpus`` is what a process may use (affinity), as Go's runtime.NumCPU counts them."""
+    """``cpus`` is what a process may use (affinity), as Go's runtime.NumCPU counts them.
+
+    ``file_systems`` in the order of ``preflight.facts.disks.paths``; one that did not answer is in
+    ``file_systems_unknown``, path -> why.
+    """
 
     cpus: Known[int]
     memory_bytes: Known[int]
@@ -45,3 +51,4 @@ class Hardware:
     etcd_disk: Known[DiskLatency]
     clock_source: Known[str]
     clock_sources_available: tuple[str, ...] = ()
+    file_systems_unknown: dict[str, str] = field(default_factory=dict)
