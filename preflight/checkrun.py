@@ -42,7 +42,6 @@ def run_check(request: Request) -> int:
     from preflight.facts.store import load
     from preflight.report.formats import render
     from preflight.report.model import EXIT_CODES, CheckReport
-    from preflight.report.plain import printable
     from preflight.target import Phase, Target, choose_version
 
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
@@ -56,8 +55,7 @@ def run_check(request: Request) -> int:
         kubernetes_version=request.kubernetes_version,
         cni=request.cni,
     )
-    for warning in settings.warnings:
-        print(f"nodeprep: {printable(warning)}", file=sys.stderr)
+    config.print_warnings(settings)
     if request.facts:
         facts = load(request.facts)
     else:

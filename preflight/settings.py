@@ -1,4 +1,4 @@
-"""What this node and its cluster are to be, as configuration files and flags say it. Pure values."""
+"""What this node and its cluster are to be, as files and flags say it. Pure values."""
 
 from __future__ import annotations
 

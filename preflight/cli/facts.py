@@ -36,5 +36,6 @@ def facts(
     if output not in ("json", "yaml"):
         raise UsageError(f"-o takes json or yaml, not {output!r}")
     settings = configuration.load(config=config, kubeadm_config=kubeadm_config, cni=cni)
+    configuration.print_warnings(settings)
     sys.stdout.write(render(document(collect(Host(offline=offline, deep=deep), settings)), output))
     return 0
