@@ -33,7 +33,7 @@ def collect(host: Host, settings: Settings) -> Runtime:
     members, files = _external_etcd(host, settings)
     return Runtime(
         cri_servers=servers,
-        runtime_configs=_configs(host, servers, names),
+        runtime_configs=read_configs(host, servers, names),
         kubelet=None if found is None else kubelet.describe(host, *found),
         kubeadm_version=None if kubeadm_answer is None else _first_word(kubeadm_answer()),
         executables={name: find_program(name) or "" for name in (*NAMES, *_OTHER_PROGRAMS)},
@@ -81,7 +81,7 @@ def parse_nft_version(text: str) -> Known[str]:
     return match[1] if match else Unknown("failed", "nft --version names no version")
 
 
-def _configs(
+def read_configs(
     host: Host, servers: tuple[CriServer, ...], names: Known[dict[int, str]]
 ) -> Known[tuple[RuntimeConfig, ...]]:
     """The configuration of every runtime that is installed or has a file."""
