@@ -75,7 +75,6 @@ pythons: dev
 test: dev lint types unit pythons
 
 docs: dev
-	$(BIN)/nodeprep explain -o markdown > docs/checks.md
 	NODEPREP_UPDATE_DOCS=1 $(BIN)/pytest -q -k 'docs or readme'
 
 bench: $(VENV)/.dev
