@@ -7,10 +7,13 @@ from importlib import import_module
 # The order of the report. A new file of checks is one name here.
 SUBJECTS = (
     "identity",
+    "hostname",
+    "clones",
     "interfaces",
     "routes",
     "cidrs",
     "names",
+    "proxy",
     "clock",
     "ports",
     "firewall",

@@ -9,6 +9,7 @@ from preflight.facts.cloudinit import collect_cloud_hostname, collect_instance_i
 from preflight.facts.host import Host
 from preflight.facts.hostkeys import collect_host_keys
 from preflight.facts.lookup import (
+    NAME_SERVER,
     ask_name_servers,
     ask_name_service,
     find_in_hosts,
@@ -18,6 +19,7 @@ from preflight.facts.lookup import (
 )
 from preflight.facts.model import Known, Unknown
 from preflight.facts.model.identity import HostEntry, Identity, NameLookup
+from preflight.facts.model.network import ResolvConf
 from preflight.facts.names import RESOLV_CONF, read_resolv_conf
 from preflight.settings import Settings
 
@@ -63,10 +65,9 @@ def collect(host: Host, settings: Settings) -> Identity:
     hostname = os.uname().nodename
     name = effective_node_name(settings, hostname)
     resolv_conf = read_resolv_conf(host, RESOLV_CONF)
-    search = () if isinstance(resolv_conf, Unknown) else resolv_conf.search
     entries = _read_hosts(host, settings, (hostname, name, "localhost"))
     lookup = _start_hostname_lookup(host, name, entries)
-    servers = _start_server_lookup(host, name, search)
+    servers = _start_server_lookup(host, name, resolv_conf)
     text = host.read_optional("/etc/hostname")
     etc_hostname = parse_etc_hostname(text) if isinstance(text, str) else text
     dmi = _read_dmi(host)
@@ -119,10 +120,15 @@ def _start_hostname_lookup(
 
 
 def _start_server_lookup(
-    host: Host, name: str, search: tuple[str, ...]
+    host: Host, name: str, resolv_conf: Known[ResolvConf]
 ) -> Callable[[], Known[NameLookup]]:
     if host.offline or not name:
         return lambda: Unknown("not-asked", "no name server is asked with --offline")
+    search: tuple[str, ...] = ()
+    if isinstance(resolv_conf, ResolvConf):
+        search = resolv_conf.search
+        if not resolv_conf.nameservers:
+            return lambda: NameLookup(name, (), "no name server is configured", NAME_SERVER)
     unlikely = f"nodeprep-{os.urandom(6).hex()}"
     return start_lookup(lambda: ask_name_servers(name, search, unlikely))
 
