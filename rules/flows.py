@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from rules.cluster import Role
+from rules.record import record
 from rules.version import Version
 
 
 class Group(str, Enum):
-    """A source group. ``self`` is loopback: the port must be free, and must not be opened."""
+    """A source group. ``self`` is this node: the port must be free, and must not be opened.
+
+    ``nodes`` is masters and workers. ``anywhere`` is for what any router or neighbour sends.
+    """
 
     SELF = "self"
     MASTERS = "masters"
@@ -37,6 +41,7 @@ class Protocol(str, Enum):
     ICMP = "icmp"
     ICMPV6 = "icmpv6"
     IPIP = "ipip"
+    IPV6 = "ipv6"
     GRE = "gre"
     ESP = "esp"
     AH = "ah"
@@ -61,6 +66,7 @@ _NUMBERS = {
     Protocol.IPIP: 4,
     Protocol.TCP: 6,
     Protocol.UDP: 17,
+    Protocol.IPV6: 41,
     Protocol.GRE: 47,
     Protocol.ESP: 50,
     Protocol.AH: 51,
@@ -70,7 +76,32 @@ _NUMBERS = {
 }
 
 
-@dataclass(frozen=True)
+class Bind(str, Enum):
+    """The local address that a listening program takes by its defaults under kubeadm.
+
+    ``any``: all addresses. ``node``: the node's own address (etcd; loopback beside it).
+    ``loopback``: 127.0.0.1 or ::1 only, so that nobody else can reach it.
+    """
+
+    ANY = "any"
+    NODE = "node"
+    LOOPBACK = "loopback"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Need(str, Enum):
+    """What a row depends on, beside role and version."""
+
+    STACKED_ETCD = "stacked-etcd"
+    KUBE_PROXY = "kube-proxy"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@record
 class Flow:
     """One row of the matrix.
 
@@ -78,9 +109,12 @@ class Flow:
     the groups that may send to ``roles``. ``since`` and ``until`` are the first and last minor
     that has it (None: no bound among the versions known). ``process`` is the name of the program
     that listens (as in /proc/PID/comm, 15 characters), empty where the kernel does. ``binds``:
-    whether a socket is bound on the node itself (and so must be free before, listening after).
-    ``optional``: in the table, but not opened or demanded unless asked for; ``when`` says when.
-    ``families``: the address families it can be carried by.
+    whether a socket is bound on the node itself (and so must be free before, listening after),
+    ``bind``: on which address. ``optional``: in the table, but not opened or demanded unless
+    asked for; ``when`` says when. ``families``: the address families it can be carried by.
+    ``setting`` names the field of ``PortNumbers`` that replaces ``ports``. ``icmp_types`` are the
+    types of an ICMP row. ``to_pods``: the packet is forwarded to a pod on the node, and no socket
+    of the node gets it.
     """
 
     id: str
@@ -98,6 +132,11 @@ class Flow:
     optional: bool = False
     when: str = ""
     families: frozenset[int] = frozenset({4, 6})
+    bind: Bind = Bind.ANY
+    setting: str = ""
+    need: Need | None = None
+    icmp_types: tuple[int, ...] = ()
+    to_pods: bool = False
 
     def applies_to(self, version: Version) -> bool:
         """Whether this Kubernetes version has the row (by minor)."""
@@ -108,5 +147,33 @@ class Flow:
 
     @property
     def local(self) -> bool:
-        """Loopback only: never to be opened."""
+        """For this node itself only: never to be opened."""
         return self.sources == frozenset({Group.SELF})
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether its socket is on a loopback address, where nobody else can reach it."""
+        return self.bind is Bind.LOOPBACK
+
+    @property
+    def label(self) -> str:
+        """How a person writes it: ``6443/tcp``, ``30000-32767/udp``, ``protocol 4 (ipip)``."""
+        if self.ports is not None:
+            first, last = self.ports
+            return f"{first if first == last else f'{first}-{last}'}/{self.protocol.value}"
+        if self.icmp_types:
+            types = ",".join(map(str, self.icmp_types))
+            return f"{self.protocol.value} type {types}"
+        return f"protocol {self.protocol.number} ({self.protocol.value})"
+
+    def but(self, **changes: Any) -> Flow:
+        """The same row with other values in the named fields."""
+        return Flow(**{**vars(self), **changes})
+
+
+# The destinations and sources that rows name most often.
+MASTERS = frozenset({Role.MASTER, Role.MULTI_MASTER})
+KUBELETS = frozenset({Role.MASTER, Role.MULTI_MASTER, Role.WORKER})
+EVERY_ROLE = frozenset(Role)
+FROM_SELF = frozenset({Group.SELF})
+FROM_NODES = frozenset({Group.NODES})
