@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from preflight.facts.model import Facts, Unknown
 from preflight.settings import Settings
 from rules.cluster import Cluster, Role
 from rules.version import NEWEST, Version, parse_version
+
+if TYPE_CHECKING:
+    from rules.policy import Policy
 
 
 class Phase(str, Enum):
@@ -38,6 +42,18 @@ class Target:
     def cluster(self) -> Cluster:
         """The cluster that the node is to join."""
         return self.settings.cluster
+
+    @property
+    def policy(self) -> Policy:
+        """What may pass: the port matrix for this role, version and configuration."""
+        from rules.policy import policy
+
+        return policy(
+            self.role,
+            self.cluster,
+            version=self.version,
+            proxy_disabled=self.settings.proxy_disabled,
+        )
 
 
 def choose_version(settings: Settings, facts: Facts) -> tuple[Version, str]:
