@@ -1,0 +1,1 @@
+"""The pod network by CNI: what its configuration says, who reads it, what is wrong with it."""
