@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -12,14 +11,15 @@ from ipaddress import (
     IPv6Network,
 )
 
-from preflight.facts.model.known import Known
+from preflight.facts.model.known import Known, Unknown
+from rules.record import record
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 IPInterface = IPv4Interface | IPv6Interface
 
 
-@dataclass(frozen=True)
+@record
 class Address:
     """An address of an interface. ``scope``: global, site, link, host. ``flags`` as ``ip`` names
     them: dynamic, temporary, deprecated, tentative, dadfailed, secondary, noprefixroute, ..."""
@@ -35,7 +35,7 @@ class Address:
         return self.interface.ip
 
 
-@dataclass(frozen=True)
+@record
 class Interface:
     """A network interface as ``ip -d link`` shows it.
 
@@ -43,8 +43,10 @@ class Interface:
     a card. ``hardware`` is whether /sys/class/net/X/device exists. ``carrier`` is None where the
     kernel does not say (interface down). ``port_of`` is the master, ``parent`` the lower
     interface (VLAN, macvlan, vxlan). ``peer_elsewhere``: a veth whose other end is in another
-    network namespace. ``mac`` empty for interfaces that have none. ``bridge_mac_pinned`` is
-    addr_assign_type 3. ``mtu`` in bytes.
+    network namespace. ``mac`` empty for interfaces that have none. ``mac_pinned``: a bridge whose
+    MAC was set by hand (addr_assign_type 3). ``mtu`` in bytes. ``arp``: whether it asks for
+    neighbours' addresses. ``virtual_functions`` is how many SR-IOV functions it has been split
+    into.
     """
 
     name: str
@@ -62,9 +64,11 @@ class Interface:
     loopback: bool = False
     mac_pinned: bool = False
     addresses: tuple[Address, ...] = ()
+    arp: bool = True
+    virtual_functions: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Route:
     """A route of any table. ``destination`` 0.0.0.0/0 or ::/0 is a default route.
 
@@ -82,7 +86,7 @@ class Route:
     source: IPAddress | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Neighbour:
     """An entry of the neighbour table: who was last seen at an address."""
 
@@ -92,7 +96,7 @@ class Neighbour:
     state: str
 
 
-@dataclass(frozen=True)
+@record
 class Lease:
     """A DHCP lease that is in use, and which program holds it."""
 
@@ -101,9 +105,12 @@ class Lease:
     client: str
 
 
-@dataclass(frozen=True)
+@record
 class DuplicateProbe:
-    """The answer to an RFC 5227 probe: ``owner`` is the MAC that claims the address, or empty."""
+    """The answer to an RFC 5227 probe: ``owner`` is the MAC that claims the address, or empty.
+
+    It is this interface's own MAC where a machine with the same MAC answers.
+    """
 
     interface: str
     address: IPAddress
@@ -111,7 +118,7 @@ class DuplicateProbe:
     packets_sent: int
 
 
-@dataclass(frozen=True)
+@record
 class ResolvConf:
     """A resolver file. ``target`` is where the path really leads (symlinks followed)."""
 
@@ -122,7 +129,7 @@ class ResolvConf:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class TimeSync:
     """Clock state. ``source`` names who says so: chrony, systemd-timesyncd, ntpd, kernel.
 
@@ -134,9 +141,13 @@ class TimeSync:
     offset_ms: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Network:
-    """All of it. ``duplicate_probes`` is not-asked with ``--offline``."""
+    """All of it. ``duplicate_probes`` is not-asked with ``--offline``.
+
+    ``other_tables`` says why routes of other tables than main and local are missing from
+    ``routes``; None where every table was read.
+    """
 
     interfaces: Known[tuple[Interface, ...]]
     routes: Known[tuple[Route, ...]]
@@ -147,3 +158,4 @@ class Network:
     upstream_resolv_conf: Known[ResolvConf | None]
     resolved_active: Known[bool]
     time_sync: Known[TimeSync]
+    other_tables: Unknown | None = None
