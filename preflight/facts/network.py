@@ -1,3 +1,35 @@
-"""Network: read (parse_* are pure, collect does the I/O)."""
+"""Network: interfaces, routes, neighbours, leases, duplicate addresses, name servers, time."""
 
 from __future__ import annotations
+
+from preflight.facts.arp import start_probes
+from preflight.facts.host import Host
+from preflight.facts.leases import read_leases
+from preflight.facts.links import start_links
+from preflight.facts.model import Unknown
+from preflight.facts.model.network import Network
+from preflight.facts.names import collect_resolvers
+from preflight.facts.routes import start_neighbours, start_routes
+from preflight.facts.timesync import collect_time_sync
+from preflight.settings import Settings
+
+
+def collect(host: Host, settings: Settings) -> Network:
+    """Everything at once: the programs run side by side, the probes beside the reading."""
+    links, routes, neighbours = start_links(host), start_routes(host), start_neighbours(host)
+    interfaces = links()
+    probes = start_probes(host, interfaces)
+    tables = routes()
+    resolv_conf, upstream, resolved_active = collect_resolvers(host, settings)
+    return Network(
+        interfaces=interfaces,
+        routes=tables.routes,
+        neighbours=neighbours(),
+        leases=interfaces if isinstance(interfaces, Unknown) else read_leases(host, interfaces),
+        resolv_conf=resolv_conf,
+        upstream_resolv_conf=upstream,
+        resolved_active=resolved_active,
+        time_sync=collect_time_sync(host),
+        duplicate_probes=probes(),
+        other_tables=tables.other_tables,
+    )
