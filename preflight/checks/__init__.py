@@ -27,10 +27,13 @@ SUBJECTS = (
     "persistence",
     "security",
     "runtime",
+    "cgroupdriver",
+    "runtimepaths",
     "kubelet",
     "executables",
     "leftovers",
     "etcd",
+    "processes",
     "podnetwork",
 )
 

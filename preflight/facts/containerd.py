@@ -12,9 +12,8 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from preflight.facts.cri import socket_path
 from preflight.facts.model import Unknown
-from preflight.facts.model.runtime import RuntimeConfig
+from preflight.facts.model.runtime import RuntimeConfig, socket_path
 from preflight.facts.tomlfile import Read, Table, line_of, parse_toml, string, strings, table
 
 DEFAULT_PATH = "/etc/containerd/config.toml"
@@ -111,18 +110,18 @@ def effective(files: list[File], *, merge: bool | None = None) -> RuntimeConfig:
     layout = _layout(files[0].tables, 1) if files else 0
     merge = layout >= 3 if merge is None else merge
     cri: Table = {}
-    address, disabled_at, driver_at = DEFAULT_SOCKET, "", ""
+    sections: list[tuple[str, Table]] = []
+    address, disabled_at = DEFAULT_SOCKET, ""
     for index, file in enumerate(files):
         if _DISABLING & set(strings(file.tables.get("disabled_plugins"))):
-            line = line_of(file.text, "disabled_plugins")
+            line = line_of(file.text, "disabled_plugins", containing=_DISABLING)
             disabled_at = disabled_at or f"{file.path}:{line}"
         address = _address(file.tables, address)
         for name in _sections(file.tables, layout, main=index == 0):
             section = table(file.tables, "plugins", name)
             if section:
                 cri = _merged(cri, section) if merge else section
-            if "SystemdCgroup" in str(section) or "systemd_cgroup" in section:
-                driver_at = file.path
+                sections.append((file.path, section))
     cni = table(cri, "cni")
     several = strings(cni.get("bin_dirs"))
     maximum = cni.get("max_conf_num")
@@ -137,7 +136,7 @@ def effective(files: list[File], *, merge: bool | None = None) -> RuntimeConfig:
         socket=socket_path(address),
         layout=layout,
         disabled_at=disabled_at,
-        driver_at=driver_at,
+        driver_at=_driver_at(cri, sections),
     )
 
 
@@ -170,9 +169,21 @@ def _merged(old: Table, new: Table) -> Table:
     return both
 
 
+def _runtime(cri: Table) -> str:
+    return string(table(cri, "containerd").get("default_runtime_name"), "runc")
+
+
+def _options(cri: Table, name: str) -> Table:
+    return table(cri, "containerd", "runtimes", name, "options")
+
+
 def _driver(cri: Table) -> str:
-    containerd = table(cri, "containerd")
-    name = string(containerd.get("default_runtime_name"), "runc")
-    options = table(containerd, "runtimes", name, "options")
-    systemd = options.get("SystemdCgroup") is True or cri.get("systemd_cgroup") is True
-    return "systemd" if systemd else "cgroupfs"
+    systemd = _options(cri, _runtime(cri)).get("SystemdCgroup") is True
+    return "systemd" if systemd or cri.get("systemd_cgroup") is True else "cgroupfs"
+
+
+def _driver_at(cri: Table, sections: list[tuple[str, Table]]) -> str:
+    """The last file that sets SystemdCgroup of the runtime in use."""
+    name = _runtime(cri)
+    places = [path for path, section in sections if "SystemdCgroup" in _options(section, name)]
+    return places[-1] if places else ""

@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from preflight.facts.model import Known, Unknown
-from preflight.facts.model.runtime import CriServer
+from preflight.facts.model.runtime import CriServer, socket_path
 
 if TYPE_CHECKING:
     from preflight.facts.grpcclient import Channel
@@ -27,13 +27,6 @@ KNOWN_SOCKETS = (
 # A healthy runtime answers all calls within 20 ms.
 TIME_LIMIT_S = 1.0
 _APIS = ("v1", "v1alpha2")
-
-
-def socket_path(endpoint: str) -> str:
-    """``unix:///run/x.sock`` -> ``/run/x.sock``; a path stays, and so does another scheme."""
-    path = endpoint.strip()
-    path = path.removeprefix("unix://").removeprefix("unix:")
-    return "/run/" + path.removeprefix("/var/run/") if path.startswith("/var/run/") else path
 
 
 def candidates(endpoint: str) -> tuple[str, ...]:

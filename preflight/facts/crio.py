@@ -6,9 +6,8 @@ Source: https://github.com/cri-o/cri-o/blob/main/docs/crio.conf.5.md
 from __future__ import annotations
 
 from preflight.facts.containerd import DEFAULT_CONF_DIR, DEFAULT_PLUGIN_DIRS
-from preflight.facts.cri import socket_path
 from preflight.facts.model import Known, Unknown
-from preflight.facts.model.runtime import RuntimeConfig
+from preflight.facts.model.runtime import RuntimeConfig, socket_path
 from preflight.facts.tomlfile import Read, Table, parse_toml, string, strings, table
 
 MAIN_PATH = "/etc/crio/crio.conf"

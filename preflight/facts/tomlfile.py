@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -40,9 +40,15 @@ def string(value: Any, default: str) -> str:
     return value if isinstance(value, str) and value else default
 
 
-def line_of(text: str, key: str) -> int:
-    """The number of the first line that sets ``key``, 0 where none does."""
+def line_of(text: str, key: str, *, containing: Iterable[str]) -> int:
+    """The number of the line that has one of the texts, quoted, from the one on that sets ``key``.
+
+    The list may go over several lines. 0 where there is none.
+    """
+    begun = False
+    wanted = [f"{mark}{word}{mark}" for word in containing for mark in "\"'"]
     for number, line in enumerate(text.splitlines(), 1):
-        if line.partition("=")[0].strip() == key:
+        begun = begun or line.partition("=")[0].strip() == key
+        if begun and any(word in line for word in wanted):
             return number
     return 0

@@ -6,6 +6,13 @@ from preflight.facts.model.known import Known, Unknown
 from rules.record import record
 
 
+def socket_path(endpoint: str) -> str:
+    """``unix:///run/x.sock`` -> ``/run/x.sock``; a path stays, and so does another scheme."""
+    path = endpoint.strip()
+    path = path.removeprefix("unix://").removeprefix("unix:")
+    return "/run/" + path.removeprefix("/var/run/") if path.startswith("/var/run/") else path
+
+
 @record
 class CriServer:
     """A CRI socket and what answered.
