@@ -80,7 +80,8 @@ def os_supported(facts: Facts, target: Target) -> Iterator[Judgement]:
             remedy="take a 64-bit machine and system of one of these architectures",
         )
     else:
-        inside = "" if system.virtualization == "none" else f", in {system.virtualization}"
+        kind = {"none": "", "vm-other": ", a virtual machine"}
+        inside = kind.get(system.virtualization, f", in {system.virtualization}")
         yield passed(f"{seen}{inside}", observed=seen)
 
 
