@@ -256,6 +256,6 @@ def _text(host: Host, name: str, attribute: str) -> str:
 
 def _number(host: Host, name: str, attribute: str) -> int:
     try:
-        return int(_text(host, name, attribute) or 0, 0)
+        return int(_text(host, name, attribute) or "0", 0)
     except ValueError:
         return 0
