@@ -16,9 +16,9 @@ from preflight.checks.registry import (
     undetermined,
 )
 from preflight.checks.runtimechoice import chosen_config, chosen_server, runtime_name, service_of
-from preflight.facts.model import Facts, known
+from preflight.facts.model import Facts, Known, Unknown, known
 from preflight.facts.model.cni import Cni
-from preflight.facts.model.runtime import CriServer, Runtime, RuntimeConfig
+from preflight.facts.model.runtime import CriServer, RuntimeConfig
 from preflight.target import Target
 
 # Where `nodeprep cni install` and the DaemonSets of all products write.
@@ -50,9 +50,8 @@ def cri_cni_paths(facts: Facts, target: Target) -> Iterator[Judgement]:
         said = config.error if config and config.error else "its configuration was not found"
         yield undetermined(f"{name} does not tell its directories: {said}")
         return
-    cni = known(facts.cni)
-    yield _plugins(target, cni, runtime, name, directories)
-    yield _configuration(cni, name, conf_dir, service_of(server, config))
+    yield _plugins(target, facts.cni, name, directories)
+    yield _configuration(facts.cni, name, conf_dir, service_of(server, config))
 
 
 def _directories(
@@ -66,9 +65,7 @@ def _directories(
     return tuple(map(os.path.normpath, plugin_dirs)), conf_dir and os.path.normpath(conf_dir)
 
 
-def _plugins(
-    target: Target, cni: Cni, runtime: Runtime, name: str, directories: tuple[str, ...]
-) -> Judgement:
+def _plugins(target: Target, cni: Known[Cni], name: str, directories: tuple[str, ...]) -> Judgement:
     subject, observed = "plugins", ", ".join(directories)
     wanted = target.cluster.cni.name
     if wanted not in _PLAIN and PLUGIN_DIR not in directories:
@@ -80,7 +77,11 @@ def _plugins(
             expected=PLUGIN_DIR,
             remedy=_link(PLUGIN_DIR, directories[0], product=True),
         )
-    found = {os.path.dirname(plugin.path) for plugin in known(cni.plugins)}
+    if isinstance(cni, Unknown):
+        return undetermined(cni.message, subject=subject)
+    if isinstance(cni.plugins, Unknown):
+        return undetermined(cni.plugins.message, subject=subject)
+    found = {os.path.dirname(plugin.path) for plugin in cni.plugins}
     if found & set(directories):
         return passed(
             f"{name} runs plugins from {observed}, which has some",
@@ -117,11 +118,15 @@ def _link(source: str, directory: str, *, product: bool) -> str:
     return f"mkdir -p {quoted} && ln -s {shlex.quote(source)}/* {quoted}/"
 
 
-def _configuration(cni: Cni, name: str, conf_dir: str, service: str) -> Judgement:
+def _configuration(cni: Known[Cni], name: str, conf_dir: str, service: str) -> Judgement:
     subject = "configuration"
     if conf_dir == CONF_DIR:
         return passed(f"{name} reads {conf_dir}", subject=subject, observed=conf_dir)
-    files = [file.path for file in known(cni.files) if os.path.dirname(file.path) == conf_dir]
+    if isinstance(cni, Unknown):
+        return undetermined(cni.message, subject=subject)
+    if isinstance(cni.files, Unknown):
+        return undetermined(cni.files.message, subject=subject)
+    files = [file.path for file in cni.files if os.path.dirname(file.path) == conf_dir]
     if files:
         return passed(
             f"{name} reads {conf_dir}, which has {len(files)} file(s)",

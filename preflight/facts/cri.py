@@ -155,11 +155,11 @@ def _parse_info(entries: list[Message]) -> dict[str, Any]:
     """containerd's verbose status -> the driver and the CNI directories that it runs with."""
     from preflight.facts.protobuf import text
 
-    config = {}
+    config: dict[str, Any] = {}
     for entry in entries:
         if text(entry, 1) == "config":
             try:
-                config = json.loads(text(entry, 2))
+                config = _table(json.loads(text(entry, 2)))
             except (ValueError, RecursionError):
                 return {}
     cni, containerd = _table(config, "cni"), _table(config, "containerd")
@@ -171,8 +171,9 @@ def _parse_info(entries: list[Message]) -> dict[str, Any]:
         listed = several if isinstance(several, list) and several else [one] if one else []
         fields["plugin_dirs"] = tuple(str(directory) for directory in listed)
         fields["conf_dir"] = str(cni.get("confDir") or "")
-    if runtime:
+    if containerd:
         systemd = _table(runtime, "options").get("SystemdCgroup") is True
+        systemd = systemd or config.get("systemdCgroup") is True
         fields["configured_driver"] = "systemd" if systemd else "cgroupfs"
     return fields
 
