@@ -84,14 +84,16 @@ def _node_subnet_bits(said: dict[str, Any]) -> tuple[int, int]:
 
 
 def _old_apis(layer: Layer, version: Version | None) -> list[str]:
-    """A line for each document that kubeadm of this version would refuse."""
+    """A line for each apiVersion that kubeadm of this version would refuse."""
+    if version is None:
+        return []
     found = []
-    for api, line in layer.api_versions if version else ():
+    for api, line in dict(reversed(layer.api_versions)).items():
         first, last = ACCEPTED[api]
-        if version and not (first <= version.release and (last is None or version.release <= last)):
+        if not first <= version.release <= (last or NEWEST):
             span = f"{first} to {last}" if last else f"{first} and newer"
             found.append(
-                f"{layer.source}:{line}: apiVersion: kubeadm of Kubernetes {version.release} does "
-                f"not accept {api}, which is for {span}; convert it with: kubeadm config migrate"
+                f"{layer.source}:{line}: apiVersion: kubeadm {version.release} does not accept "
+                f"{api}, which is for {span}; convert it with: kubeadm config migrate"
             )
     return found

@@ -49,7 +49,8 @@ def address(text: str) -> IPAddress:
         raise ValueError(f"{shown(text)} is an IPv4 address written as IPv6; write {mapped}")
     for kind in ("unspecified", "loopback", "multicast", "link_local"):
         if getattr(found, f"is_{kind}"):
-            raise ValueError(f"{found} is a {kind.replace('_', '-')} address, not a machine's own")
+            word = kind.replace("_", "-")
+            raise ValueError(f"{found} ({word}) is not an address that peers can send to")
     return found
 
 
@@ -204,12 +205,14 @@ def cni(text: str) -> CniChoice:
     """``flannel``, ``flannel/vxlan``: a pod network that the tables know, with its mode."""
     from rules import cnis
 
+    if len(text) > _SHOWN_CHARACTERS or not text.isprintable():
+        raise ValueError(f"{shown(text)} is not a pod network, NAME or NAME/MODE")
     try:
-        choice: CniChoice = cnis.parse_choice(text)
-        cnis.find(choice)
+        choice = cnis.parse_choice(text)
+        profile, mode = cnis.find(choice)
     except UsageError as error:
         raise ValueError(str(error)) from None
-    return choice
+    return CniChoice(profile.name, mode.name if choice.mode else "")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
