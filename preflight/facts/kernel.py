@@ -13,11 +13,12 @@ from preflight.facts.limits import read_open_files_limit
 from preflight.facts.lsm import read_apparmor, read_labels, read_selinux
 from preflight.facts.model import Known, Unknown
 from preflight.facts.model.kernel import Kernel, SwapArea
-from preflight.facts.modules import MODULES, read_modules
+from preflight.facts.modules import read_modules
 from preflight.facts.swap import parse_swaps, read_boot_swap
 from preflight.facts.sysctls import read_sysctls
 from preflight.settings import Settings
 from preflight.versions.kernel import OPTIONAL_OPTIONS, required_options
+from preflight.versions.modules import MODULES
 from rules.run import find_program
 
 ASKED_OPTIONS = frozenset(
