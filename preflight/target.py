@@ -44,15 +44,6 @@ class Target:
         return self.settings.cluster
 
     @property
-    def families(self) -> tuple[int, ...]:
-        """The address families that this node needs: the cluster's, and those of its own
-        configured addresses."""
-        own = [*self.settings.node_ips]
-        if self.settings.advertise_address is not None:
-            own.append(self.settings.advertise_address)
-        return tuple(sorted({*self.cluster.families, *(address.version for address in own)}))
-
-    @property
     def policy(self) -> Policy:
         """What may pass: the port matrix for this role, version and configuration."""
         from rules.policy import policy
