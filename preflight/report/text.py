@@ -84,7 +84,8 @@ def _together(same: list[Finding]) -> Finding:
     subjects = [found.subject for found in same if found.subject]
     named = ", ".join(subjects[:_NAMED_SUBJECTS])
     more = f" and {len(subjects) - _NAMED_SUBJECTS} more" if len(subjects) > _NAMED_SUBJECTS else ""
-    message = f"{len(same)} subjects: {named}{more}" if subjects else first.message
+    holds = "holds for" if first.status is Status.PASS else "not judged for"
+    message = f"{holds} {named}{more}" if subjects else first.message
     return Finding(first.id, "", first.title, first.status, first.severity, message)
 
 
@@ -92,7 +93,9 @@ def _finding(
     found: Finding, paint: _Painter, name_width: int, *, verbose: bool, width: int
 ) -> list[str]:
     word = paint(_COLOURS[found.status], f"{found.status.value.upper():7}")
-    subject = f"{printable(found.subject)}: " if found.subject else ""
+    # Most messages name their subject themselves.
+    named = not found.subject or found.subject in found.message
+    subject = "" if named else f"{printable(found.subject)}: "
     ignored = " (ignored)" if found.ignored else ""
     indent = " " * (9 + name_width + 2)
     room = width - len(indent) if width else 0
@@ -116,7 +119,7 @@ def _footer(report: CheckReport, paint: _Painter) -> str:
     summary, verdict = report.summary, report.verdict
     counts = [
         f"{summary['fail']} failed",
-        f"{summary['warn']} warnings",
+        f"{summary['warn']} warning{'' if summary['warn'] == 1 else 's'}",
         f"{summary['unknown']} unknown",
         f"{summary['skip']} skipped",
         f"{summary['pass']} passed",

@@ -58,9 +58,9 @@ def test_text_puts_failures_last_with_their_remedies() -> None:
     assert words == ["PASS", "PASS", "SKIP", "UNKNOWN", "WARN", "FAIL", "FAIL"]
     assert "fix: swapoff -a" in printed
     assert "want: none, found 2 GiB" in printed
-    assert "2 subjects: 6443/tcp, 10250/tcp" in printed
+    assert "holds for 6443/tcp, 10250/tcp" in printed
     assert "(ignored)" in printed
-    assert printed.splitlines()[-1].startswith("not-ready: 2 failed, 1 warnings, 1 unknown")
+    assert printed.splitlines()[-1].startswith("not-ready: 2 failed, 1 warning, 1 unknown")
 
 
 def test_quiet_leaves_only_what_needs_doing_and_verbose_shows_each_subject() -> None:
