@@ -38,7 +38,8 @@ def output(line: str) -> str:
 
 
 def block(line: str) -> str:
-    return f"<!-- output: nodeprep {line} -->\n\n```console\n$ nodeprep {line}\n{output(line)}```\n\n<!-- end -->"
+    shown = f"```console\n$ nodeprep {line}\n{output(line)}```"
+    return f"<!-- output: nodeprep {line} -->\n\n{shown}\n\n<!-- end -->"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
