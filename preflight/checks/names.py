@@ -17,7 +17,7 @@ from preflight.checks.registry import (
     undetermined,
     warned,
 )
-from preflight.facts.model import Facts, Undetermined, Unknown, known
+from preflight.facts.model import Facts, Known, Undetermined, Unknown, known
 from preflight.facts.model.network import IPAddress, Network, ResolvConf
 from preflight.target import Target
 from rules.version import Version
@@ -113,9 +113,14 @@ def dns_resolvers(facts: Facts, target: Target) -> Iterator[Judgement]:
         if error.unknown is not node:
             yield undetermined(error.unknown.message, subject="kubelet")
         return
-    same = kubelet and isinstance(node, ResolvConf) and kubelet.target == node.target
-    if kubelet and not (same and kubelet.target):
+    if kubelet and not _is_one_file(kubelet, node):
         yield from _judge_servers(kubelet, target)
+
+
+def _is_one_file(file: ResolvConf, other: Known[ResolvConf]) -> bool:
+    if isinstance(other, Unknown):
+        return False
+    return file.path == other.path or bool(file.target and file.target == other.target)
 
 
 def _judge_servers(file: ResolvConf, target: Target) -> Iterator[Judgement]:
