@@ -5,6 +5,8 @@ Source: https://github.com/cri-o/cri-o/blob/main/docs/crio.conf.5.md
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from preflight.facts.containerd import DEFAULT_CONF_DIR, DEFAULT_PLUGIN_DIRS
 from preflight.facts.model import Known, Unknown
 from preflight.facts.model.runtime import RuntimeConfig, socket_path
@@ -16,7 +18,7 @@ DROP_IN_DIRS = ("/etc/crio/crio.conf.d",)
 DEFAULT_SOCKET = "/run/crio/crio.sock"
 
 
-def read_config(read: Read, names: dict[str, Known[tuple[str, ...]]]) -> RuntimeConfig:
+def read_config(read: Read, names: Mapping[str, Known[tuple[str, ...]]]) -> RuntimeConfig:
     """``names``: what is in each of ``DROP_IN_DIRS``. No file at all: the defaults."""
     paths = [MAIN_PATH]
     for directory in DROP_IN_DIRS:

@@ -23,9 +23,11 @@ def parse_mapping(text: str) -> dict[str, str]:
         if line.strip() in ("---", "...") or not line.strip() or line.lstrip().startswith("#"):
             continue
         if line.lstrip().startswith("-"):
+            if not (values or parents):
+                return _by_library(text)
             continue
         match = _LINE.fullmatch(re.sub(r"\s+#.*", "", line))
-        if match is None:
+        if match is None or ": " in (match[3] or "").strip("\"'"):
             return _by_library(text)
         depth, key, value = len(match[1]), match[2], match[3]
         while parents and parents[-1][0] >= depth:
