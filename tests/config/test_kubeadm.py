@@ -280,7 +280,8 @@ BROKEN = [
         "expected true or false",
     ),
     (
-        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: kernelspace",
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+        "mode: kernelspace",
         "3: mode",
         "is not one of 'iptables', 'ipvs', 'nftables'",
     ),
