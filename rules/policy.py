@@ -72,7 +72,7 @@ def policy(
     profile, mode = cnis.find(cluster.cni)
     has = {
         Need.STACKED_ETCD: role.control_plane and not cluster.external_etcd,
-        Need.KUBE_PROXY: not proxy_disabled and not mode.replaces_proxy,
+        Need.KUBE_PROXY: profile.kube_proxy and not (proxy_disabled or mode.replaces_proxy),
     }
     flows: list[Flow] = []
     optional: list[Flow] = []

@@ -8,15 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rules.cluster import CniChoice
-from rules.cnis.profile import Mode, Profile
+from rules.cnis.profile import Elsewhere, Mode, Profile, Transport
 from rules.errors import UsageError
 
 # name -> (module of this package that describes it, other names that people use for it)
 _KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "bridge": ("reference", ("crio-bridge", "containerd-net", "kubenet", "nodeprep")),
+    "ptp": ("reference", ()),
+    "vlan": ("reference", ("8021q",)),
+    "ipvlan": ("reference", ()),
+    "macvlan": ("reference", ()),
+    "host-device": ("reference", ("sriov",)),
+    "dhcp": ("ipam", ()),
+    "infoblox": ("ipam", ("infoblox-ipam",)),
+    "win-bridge": ("windows", ("l2bridge",)),
+    "win-overlay": ("windows", ()),
     "flannel": ("flannel", ("kube-flannel", "cbr0")),
+    "canal": ("flannel", ()),
     "calico": ("calico", ("k8s-pod-network", "tigera")),
-    "cilium": ("cilium", ()),
+    "cilium": ("cilium", ("cilium-cni",)),
+    "weave": ("weave", ("weave-net", "weavenet")),
+    "antrea": ("vmware", ()),
+    "nsx-ncp": ("vmware", ("nsx", "ncp", "nsx-t", "vmware-nsx")),
+    "kube-router": ("kuberouter", ("kuberouter",)),
+    "kube-ovn": ("kubeovn", ("kubeovn", "ovn")),
+    "kindnet": ("cloud", ("kindnetd", "kind")),
+    "aws-vpc": ("cloud", ("aws", "aws-cni", "aws-vpc-cni", "amazon-vpc-cni", "eks")),
+    "gke": ("cloud", ("gcp", "gke-alias-ip", "alias-ip", "gcp-alias-ip")),
+    "azure": ("cloud", ("azure-cni", "azure-vnet", "aks")),
+    "docker-overlay": ("docker", ("docker", "cnm", "swarm", "libnetwork", "overlay")),
 }
 _ALIASES = {alias: name for name, (_, aliases) in _KNOWN.items() for alias in aliases}
 
@@ -47,19 +67,19 @@ PROFILES: Mapping[str, Profile] = _Profiles()
 
 
 def parse_choice(text: str) -> CniChoice:
-    """``flannel``, ``flannel/vxlan`` -> CniChoice, names as the tables write them.
+    """``flannel``, ``flannel/vxlan`` -> CniChoice, an alias as the name that it stands for.
 
     Says nothing about whether the name or mode is known: ``find`` does. Raises UsageError for
-    text that has no name or several slashes.
+    text that has no name, an empty mode or several slashes.
     """
-    name, _, mode = text.strip().lower().partition("/")
-    if not name or "/" in mode:
+    name, slash, mode = text.strip().lower().partition("/")
+    if not name or "/" in mode or (slash and not mode):
         raise UsageError(f"a pod network is written NAME or NAME/MODE, not {text!r}")
     return CniChoice(_ALIASES.get(name, name), mode)
 
 
 def find(choice: CniChoice) -> tuple[Profile, Mode]:
-    """The profile and mode behind a choice; an empty mode is the product's default.
+    """The profile as it is in the chosen mode, and the mode; an empty one is the default.
 
     Raises UsageError that names the nearest known name or the modes there are.
     """
@@ -72,15 +92,29 @@ def find(choice: CniChoice) -> tuple[Profile, Mode]:
         modes = [mode.name for mode in profile.modes]
         aliases = [alias for mode in profile.modes for alias in mode.aliases]
         raise UsageError(_unknown(f"mode of {name}", choice.mode, modes + aliases, modes))
-    return profile, mode
+    return profile.narrowed(mode), mode
 
 
 def _unknown(kind: str, word: str, accepted: list[str], listed: list[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(word, accepted, n=1, cutoff=0.5)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
-    return f"no {kind} is called {word!r}{guess} Known: {', '.join(listed)}"
+    guess = f"; the nearest is {near[0]!r}" if near else ""
+    return f"no {kind} is called {word!r}{guess}; known are {', '.join(listed)}"
 
 
-__all__ = ["PROFILES", "Mode", "Profile", "find", "parse_choice"]
+def aliases(name: str) -> tuple[str, ...]:
+    """The other words that people use for a profile's name."""
+    return _KNOWN[name][1]
+
+
+__all__ = [
+    "PROFILES",
+    "Elsewhere",
+    "Mode",
+    "Profile",
+    "Transport",
+    "aliases",
+    "find",
+    "parse_choice",
+]

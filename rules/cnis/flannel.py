@@ -2,92 +2,131 @@
 
 from __future__ import annotations
 
-from rules.cnis.profile import Mode, Profile
-from rules.cnis.rows import V4, V6, carried, port
-from rules.flows import Flow, Protocol
+from rules.cnis.profile import Mode, Profile, Transport
+from rules.cnis.rows import V4, Rows
 
 _BACKENDS = "https://github.com/flannel-io/flannel/blob/master/Documentation/backends.md"
 _RKE2 = "https://docs.rke2.io/install/requirements"
+_CANAL = (
+    "https://docs.tigera.io/calico/latest/getting-started/kubernetes/flannel/install-for-flannel"
+)
+_VXLAN = "VXLAN: pod packets between nodes"
 
 
 def profiles() -> tuple[Profile, ...]:
     """Flannel and Canal."""
-    return (_flannel(),)
-
-
-def _vxlan(port_number: int) -> Flow:
-    return port(
-        "flannel-vxlan" if port_number == 8472 else "flannel-vxlan-4789",
-        "flannel",
-        Protocol.UDP,
-        port_number,
-        "VXLAN: pod packets between nodes",
-        _BACKENDS,
-    )
-
-
-def _wireguard() -> tuple[Flow, ...]:
-    return (
-        port(
-            "flannel-wireguard-v4",
-            "flannel",
-            Protocol.UDP,
-            51820,
-            "WireGuard over IPv4: pod packets between nodes, encrypted",
-            _BACKENDS,
-            families=V4,
-        ),
-        port(
-            "flannel-wireguard-v6",
-            "flannel",
-            Protocol.UDP,
-            51821,
-            "WireGuard over IPv6: pod packets between nodes, encrypted",
-            _BACKENDS,
-            families=V6,
-        ),
-    )
-
-
-def _ipsec() -> tuple[Flow, ...]:
-    return (
-        port("flannel-ike", "flannel", Protocol.UDP, 500, "IKE key exchange", _BACKENDS,
-             process="charon"),
-        port("flannel-ike-nat", "flannel", Protocol.UDP, 4500, "IKE and ESP through NAT",
-             _BACKENDS, process="charon"),
-        carried("flannel-esp", "flannel", Protocol.ESP,
-                "pod packets between nodes, encrypted", _BACKENDS),
-    )  # fmt: skip
+    return (_flannel(), _canal())
 
 
 def _flannel() -> Profile:
+    rows = Rows("flannel", _BACKENDS)
     return Profile(
         "flannel",
         "Flannel",
         (
-            Mode("vxlan", "VXLAN, the default on Linux", (_vxlan(8472),), 50, 70,
-                 modules=("vxlan",), kernel_options=("VXLAN",)),
-            Mode("vxlan-4789", "VXLAN on IANA's port: with Windows nodes, and as RKE2 packs it",
-                 (_vxlan(4789),), 50, 70, modules=("vxlan",), kernel_options=("VXLAN",),
-                 aliases=("windows", "rke2"), source=_RKE2),
-            Mode("host-gw", "routes, all nodes on one link", routed=True),
-            Mode("wireguard", "WireGuard", _wireguard(), 80, 80,
-                 modules=("wireguard",), kernel_options=("WIREGUARD",)),
-            Mode("udp", "in user space, for debugging",
-                 (port("flannel-udp", "flannel", Protocol.UDP, 8285,
-                       "pod packets between nodes", _BACKENDS, process="flanneld",
-                       families=V4),),
-                 28, None, modules=("tun",), kernel_options=("TUN",)),
-            Mode("ipsec", "IPsec by strongSwan", _ipsec(), 77, None),
+            Mode(
+                "vxlan",
+                "VXLAN, the default",
+                (rows.udp("vxlan", 8472, _VXLAN),),
+                50,
+                70,
+                modules=("vxlan",),
+                notes=("Windows nodes and RKE2 use port 4789: vxlan-4789.",),
+            ),
+            Mode(
+                "vxlan-4789",
+                "VXLAN on IANA's port: with Windows nodes (VNI 4096 or more), and in RKE2",
+                (rows.udp("vxlan-4789", 4789, _VXLAN, source=_RKE2),),
+                50,
+                70,
+                modules=("vxlan",),
+                aliases=("windows", "vxlan-windows", "rke2"),
+                source=_RKE2,
+            ),
+            Mode(
+                "host-gw",
+                "routes, with all nodes on one link",
+                transport=Transport.ROUTED,
+                aliases=("hostgw",),
+            ),
+            Mode("wireguard", "WireGuard", rows.wireguard(), 80, 80, modules=("wireguard",)),
+            Mode(
+                "udp",
+                "packets copied through a program, for debugging",
+                (
+                    rows.udp(
+                        "udp", 8285, "pod packets between nodes, in UDP", "flanneld", families=V4
+                    ),
+                ),
+                28,
+                None,
+                modules=("tun",),
+            ),
+            Mode(
+                "ipsec",
+                "IPsec by strongSwan",
+                rows.ipsec(),
+                77,
+                None,
+                modules=("esp4", "xfrm_user"),
+                notes=("Behind address translation 8 bytes more are needed.",),
+            ),
         ),
         _BACKENDS,
+        default_mode="vxlan",
         linux_bridge=True,
         modules=("bridge", "veth", "br_netfilter"),
-        kernel_options=("BRIDGE", "VETH", "BRIDGE_NETFILTER"),
         sysctls=(("net.ipv4.ip_forward", "1"),),
         conf_files=("10-flannel.conflist",),
-        binaries=("flannel", "bridge", "host-local", "loopback", "portmap"),
-        ipam="host-local, by delegation from /run/flannel/subnet.env",
+        binaries=("flannel", "bridge", "host-local", "portmap", "loopback"),
+        ipam="host-local, by delegation",
         files=("/run/flannel/subnet.env",),
-        links=("flannel.1", "flannel-v6.1", "flannel-wg", "cni0"),
-    )  # fmt: skip
+        links=("flannel.1", "flannel-v6.1", "flannel-wg", "flannel-wg-v6", "flannel0", "cni0"),
+        notes=(
+            "Its own image installs the flannel plugin and none of the reference plugins that it "
+            "calls.",
+        ),
+    )
+
+
+def _canal() -> Profile:
+    rows = Rows("canal", _CANAL)
+    return Profile(
+        "canal",
+        "Canal",
+        (
+            Mode(
+                "vxlan",
+                "Flannel's VXLAN",
+                (rows.udp("vxlan", 8472, _VXLAN),),
+                50,
+                70,
+                modules=("vxlan",),
+            ),
+            Mode(
+                "wireguard",
+                "WireGuard",
+                rows.wireguard(),
+                60,
+                80,
+                modules=("wireguard",),
+                notes=(
+                    "Where it is Flannel's backend, Flannel takes 80 bytes over IPv4 too: then set "
+                    "the pods' MTU by hand.",
+                ),
+            ),
+        ),
+        _CANAL,
+        default_mode="vxlan",
+        flows=(
+            rows.own("felix-health", 9099, "Felix's health", "calico-node"),
+            rows.metrics("felix-metrics", 9091, "calico-node", when="Felix serves metrics"),
+        ),
+        modules=("ip_set", "xt_set"),
+        rp_filter=(0, 1),
+        conf_files=("10-canal.conflist",),
+        binaries=("calico", "flannel", "host-local", "portmap", "bandwidth", "loopback"),
+        ipam="host-local, with the node's pod range",
+        files=("/etc/cni/net.d/calico-kubeconfig", "/run/flannel/subnet.env"),
+        links=("flannel.1", "cali*"),
+    )

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from rules.flows import Flow
 from rules.record import record
+
+
+class Transport(str, Enum):
+    """What pod packets look like between nodes.
+
+    ``tunnel``: inside packets with the nodes' addresses. ``routed``: with the pods' own addresses,
+    so each node's pod range needs a route (or a cloud's route table) and every firewall between
+    must let pod addresses pass. ``link``: with the pods' own addresses and MACs on the node's
+    link, as if they were machines on it. ``cloud``: with addresses that the cloud itself routes.
+    """
+
+    TUNNEL = "tunnel"
+    ROUTED = "routed"
+    LINK = "link"
+    CLOUD = "cloud"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@record
+class Elsewhere:
+    """A flow that belongs to the product and does not end on a node of the cluster."""
+
+    label: str
+    sender: str
+    receiver: str
+    why: str
 
 
 @record
 class Mode:
     """One way in which a product carries pod packets between nodes.
 
-    ``overhead_v4`` and ``overhead_v6`` are the bytes that the product takes off the link's MTU
-    over an IPv4 and an IPv6 underlay; None: it cannot be carried there. ``routed``: packets cross
-    the wire with the pods' own addresses, so routes (or a cloud route table) must lead to each
-    node's pod range and every firewall between must let pod addresses pass. ``modules`` and
-    ``kernel_options`` (without CONFIG_) come on top of the profile's. ``replaces_proxy``: no
-    kube-proxy runs in this mode. ``rp_filter`` where it differs from the profile's.
+    ``overhead_v4`` and ``overhead_v6`` are the bytes that come off the link's MTU over an IPv4
+    and an IPv6 underlay; None: it cannot be carried there. ``modules`` and ``kernel_options``
+    (without CONFIG_, and only those that no module of the list carries) come on top of the
+    profile's. ``replaces_proxy``: no kube-proxy runs in this mode. ``linux_bridge`` where this
+    mode differs from the profile. ``source`` where it is not the profile's.
     """
 
     name: str
@@ -23,11 +52,11 @@ class Mode:
     flows: tuple[Flow, ...] = ()
     overhead_v4: int | None = 0
     overhead_v6: int | None = 0
-    routed: bool = False
+    transport: Transport = Transport.TUNNEL
     modules: tuple[str, ...] = ()
     kernel_options: tuple[str, ...] = ()
-    rp_filter: int | None = None
     replaces_proxy: bool = False
+    linux_bridge: bool | None = None
     aliases: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     source: str = ""
@@ -41,6 +70,11 @@ class Mode:
         overhead = self.overhead(family)
         return None if overhead is None else link_mtu - overhead
 
+    @property
+    def shows_pod_addresses(self) -> bool:
+        """Whether a firewall between nodes sees the pods' own addresses."""
+        return self.transport is not Transport.TUNNEL
+
 
 @record
 class Profile:
@@ -48,11 +82,11 @@ class Profile:
 
     ``modes`` are never empty; ``default_mode`` names one of them. ``linux_bridge``: pods hang on
     a kernel bridge of this host, so Services need br_netfilter and net.bridge.bridge-nf-call-*.
-    ``rp_filter`` is the value of net.ipv4.conf.*.rp_filter that it wants, None: any. ``sysctls``
-    are (key, value). ``conf_files`` are the names it lays down in the runtime's conf directory,
-    ``binaries`` those in the plugin directory, ``ipam`` who gives addresses, ``files`` absolute
-    paths that it keeps elsewhere, ``links`` the interfaces that tell its presence. ``ipv6``: can
-    give pods IPv6. ``kube_proxy``: needs it (or something that takes its place) for Services;
+    ``rp_filter`` are the values of net.ipv4.conf.all.rp_filter that it can work with, empty: any.
+    ``sysctls`` are (key, value). ``conf_files`` are the names it lays down in the runtime's conf
+    directory, ``binaries`` those in the plugin directory, ``ipam`` who gives addresses, ``files``
+    absolute paths that it keeps elsewhere, ``links`` the interfaces that tell its presence.
+    ``ipv6``: can give pods IPv6. ``kube_proxy``: False where it serves Services in its place;
     ``conntrack``: its traffic passes the host's connection tracking. ``system``: linux or windows.
     """
 
@@ -61,13 +95,13 @@ class Profile:
     modes: tuple[Mode, ...]
     source: str
     default_mode: str = ""
-    aliases: tuple[str, ...] = ()
     flows: tuple[Flow, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     linux_bridge: bool = False
     modules: tuple[str, ...] = ()
     kernel_options: tuple[str, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
-    rp_filter: int | None = None
+    rp_filter: tuple[int, ...] = ()
     conf_files: tuple[str, ...] = ()
     binaries: tuple[str, ...] = ()
     ipam: str = ""
@@ -88,7 +122,7 @@ class Profile:
 
     def flows_in(self, mode: Mode) -> tuple[Flow, ...]:
         """The rows of every mode and those of this one."""
-        return self.flows + mode.flows
+        return mode.flows + self.flows
 
     def modules_in(self, mode: Mode) -> tuple[str, ...]:
         """The kernel modules of every mode and those of this one."""
@@ -98,6 +132,8 @@ class Profile:
         """The kernel options (without CONFIG_) of every mode and those of this one."""
         return self.kernel_options + mode.kernel_options
 
-    def rp_filter_in(self, mode: Mode) -> int | None:
-        """The rp_filter value that it wants in this mode, None: any will do."""
-        return self.rp_filter if mode.rp_filter is None else mode.rp_filter
+    def narrowed(self, mode: Mode) -> Profile:
+        """The profile as it is in one of its modes."""
+        if mode.linux_bridge is None or mode.linux_bridge == self.linux_bridge:
+            return self
+        return Profile(**{**vars(self), "linux_bridge": mode.linux_bridge})
