@@ -62,7 +62,7 @@ def conntrack_max(facts: Facts, target: Target) -> Iterator[Judgement]:
     now = int(text)
     if now >= wanted:
         lowered = proxy and now > wanted and target.version.release in CONNTRACK_LOWERED_BY
-        note = f"; kube-proxy {target.version} sets it to {wanted}" if lowered else ""
+        note = f"; kube-proxy {target.version} may lower it to {wanted}" if lowered else ""
         yield passed(f"room for {now} connections{note}", observed=text)
     elif proxy and kernel.sysctls_writable:
         yield passed(
