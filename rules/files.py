@@ -40,10 +40,13 @@ def _read_regular(path: str, limit_bytes: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(path, f"cannot be read: {reason}") from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
+        # Before anything wraps it: a directory can be opened, and must be closed again.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ConfigError(path, "is not a regular file")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
             return stream.read(limit_bytes + 1)
-        except OSError as error:
-            raise ConfigError(path, f"cannot be read: {error.strerror}") from None
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
