@@ -111,6 +111,10 @@ def mount_options(facts: Facts, target: Target) -> Iterator[Judgement]:
             yield judgement
         else:
             fine.append(path)
+    if DEFAULT_PLUGIN_DIRECTORY not in plugins and DEFAULT_PLUGIN_DIRECTORY in systems:
+        judgement = _options(systems[DEFAULT_PLUGIN_DIRECTORY], filled=False)
+        if judgement:
+            yield _elsewhere(judgement, plugins)
     if fine:
         yield passed(f"writable, exec and suid: {', '.join(fine)}")
 
@@ -144,6 +148,18 @@ def _options(system: FileSystem, *, filled: bool) -> Judgement | None:
             remedy=f"mount -o remount,suid {point}, and take nosuid out of its line in /etc/fstab",
         )
     return None
+
+
+def _elsewhere(judgement: Judgement, plugins: tuple[str, ...]) -> Judgement:
+    """The same about the directory that products install into, where the runtime reads others."""
+    return warned(
+        f"{judgement.message}; the runtime reads {' '.join(plugins)}, and most pod networks "
+        "install here",
+        subject=judgement.subject,
+        observed=judgement.observed,
+        expected=judgement.expected,
+        remedy=judgement.remedy,
+    )
 
 
 def _plugin_directories(facts: Facts) -> tuple[str, ...]:
