@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from shlex import quote
 
 from preflight.checks.registry import WARNING, Judgement, check, failed, passed
-from preflight.facts.model import Facts, Unknown, known
+from preflight.checks.scope import os_family
+from preflight.facts.model import Facts, known
 from preflight.target import Target
 
 # etcd warns from one second on (server/etcdserver/api/rafthttp/probing_status.go).
@@ -64,17 +65,12 @@ def time_synchronised(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 
 def _install_command(facts: Facts) -> str:
-    family = "" if isinstance(facts.system, Unknown) else facts.system.os_id
-    if family in ("debian", "ubuntu", "raspbian", "linuxmint"):
+    family = os_family(facts)
+    if family in ("debian", "ubuntu"):
         return "apt-get install -y chrony && systemctl enable --now chrony"
-    if family in ("fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"):
+    if family == "rhel":
         return "dnf install -y chrony && systemctl enable --now chronyd"
-    if family in ("sles", "opensuse-leap", "opensuse-tumbleweed"):
-        return "zypper install -y chrony && systemctl enable --now chronyd"
-    if family == "alpine":
-        return "apk add chrony && rc-update add chronyd && rc-service chronyd start"
-    if family == "arch":
-        return "pacman -S --noconfirm chrony && systemctl enable --now chronyd"
+    # systemd's own client is the one that needs no package.
     return "timedatectl set-ntp true"
 
 

@@ -17,6 +17,7 @@ from preflight.checks.registry import (
     undetermined,
     warned,
 )
+from preflight.checks.scope import is_node, not_a_node
 from preflight.facts.model import Facts, Known, Undetermined, Unknown, known
 from preflight.facts.model.network import IPAddress, Network, ResolvConf
 from preflight.target import Target
@@ -105,7 +106,7 @@ def dns_resolvers(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield undetermined(node.message, subject=ETC)
     else:
         yield from _judge_servers(node, target)
-    if not target.role.runs_kubelet:
+    if not is_node(facts, target):
         return
     try:
         kubelet = kubelet_resolver(facts, target)
@@ -206,8 +207,8 @@ def _zone_problem(file: ResolvConf) -> str:
 )
 def dns_loop(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement on the file that the kubelet will use."""
-    if not target.role.runs_kubelet:
-        yield skipped("no kubelet runs on an etcd member")
+    if not is_node(facts, target):
+        yield not_a_node()
         return
     file = kubelet_resolver(facts, target)
     if file is None:

@@ -9,11 +9,12 @@ from preflight.checks.names import leads_home
 from preflight.facts.model import Facts, Known, Unknown, known
 from preflight.facts.model.identity import NameLookup
 from preflight.facts.model.network import ResolvConf
+from preflight.facts.model.runtime import Kubelet, Runtime
 from preflight.finding import Finding, Status
 from preflight.settings import KubeletSettings, Settings
 from rules.cluster import Role
 from rules.version import Version
-from tests.nodes import healthy, identity, judge, target
+from tests.nodes import healthy, identity, judge, runtime, target
 
 ETC, UPSTREAM = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 STUB = "/run/systemd/resolve/stub-resolv.conf"
@@ -35,7 +36,8 @@ def _with(
         upstream_resolv_conf=upstream,
         resolved_active=active,
     )
-    return replace(facts, network=network)
+    # No kubelet of the node's own says which file it wants, unless a test adds one.
+    return replace(facts, network=network, runtime=Unknown("failed", "left out"))
 
 
 def _resolved(*servers: str) -> Facts:
@@ -191,6 +193,23 @@ def test_configuration_chooses_the_kubelet_s_file() -> None:
     nothing = Settings(kubelet=KubeletSettings(resolv_conf=""))
     (found,) = _found("dns-loop", facts, nothing)
     assert found.status is Status.SKIP
+
+
+def test_the_kubelet_on_the_node_chooses_where_configuration_does_not() -> None:
+    facts = _with(STUB_IN_ETC, _file("192.0.2.53", path=UPSTREAM))
+    (found,) = _found("dns-loop", replace(facts, runtime=_kubelet(UPSTREAM)))
+    assert found.status is Status.PASS
+    (found,) = _found("dns-loop", replace(facts, runtime=_kubelet(None)))
+    assert found.status is Status.WARN
+    said = Settings(kubelet=KubeletSettings(resolv_conf=ETC))
+    (found,) = _found("dns-loop", replace(facts, runtime=_kubelet(UPSTREAM)), said)
+    assert found.status is Status.WARN
+
+
+def _kubelet(resolv_conf: str | None) -> Runtime:
+    facts = known(runtime.healthy())
+    kubelet = Kubelet("/usr/bin/kubelet", "v1.37.0", "enabled", False, resolv_conf=resolv_conf)
+    return replace(facts, kubelet=kubelet)
 
 
 def test_an_etcd_member_has_no_pods() -> None:
