@@ -175,7 +175,8 @@ def test_the_example_follows_the_schema() -> None:
 # What a schema cannot say: repeated keys, documents, host bits, and what depends on other values.
 BEYOND_A_SCHEMA = (
     "twice", "documents", "the range is", "is also in", "overlaps", "inside", "loopback", "064",
-    "wrong way", "no pod network", "no mode", "is not an IP address", "no check", "is not from 1 to 32",
+    "wrong way", "no pod network", "no mode", "is not an IP address", "no check",
+    "is not from 1 to 32",
 )  # fmt: skip
 
 
