@@ -112,6 +112,10 @@ class Host:
         except OSError as error:
             return unreadable(path, error)
 
+    def exists(self, path: str) -> bool:
+        """Whether a path is there; False too where that may not be seen."""
+        return os.path.exists(path)
+
     def start(self, argv: Sequence[str]) -> Callable[[], Known[Output]]:
         """Starts a program now; calling the answer waits for it."""
         try:
