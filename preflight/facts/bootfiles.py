@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 
 from preflight.facts.host import Host
@@ -31,14 +30,14 @@ CMDLINE = "/proc/cmdline"
 
 def boot_applier(host: Host) -> str:
     """systemd, openrc, sysvinit, or empty: nothing here reads these directories at boot."""
-    if os.path.isdir("/run/systemd/system"):
+    if host.exists("/run/systemd/system"):
         return "systemd"
-    if os.path.isdir("/run/openrc"):
+    if host.exists("/run/openrc"):
         return "openrc"
     name = host.read("/proc/1/comm")
     # Debian's sysvinit runs /etc/init.d/procps and /etc/init.d/kmod; a container's process 1 may
     # be called init too, and has no inittab.
-    if not isinstance(name, Unknown) and name.strip() == "init" and os.path.exists("/etc/inittab"):
+    if not isinstance(name, Unknown) and name.strip() == "init" and host.exists("/etc/inittab"):
         return "sysvinit"
     return ""
 

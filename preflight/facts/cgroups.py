@@ -71,17 +71,19 @@ def _version2(host: Host, disabled: tuple[str, ...]) -> Known[Cgroups]:
     controllers = set(text.split())
     # The root has no cgroup.freeze; any group below it has where the kernel can freeze. Where
     # there is no group yet, the release tells.
-    below = groups()[1:]
-    freezes = any(os.path.exists(f"{path}/cgroup.freeze") for path in below)
+    below = groups(host)
+    freezes = any(host.exists(f"{path}/cgroup.freeze") for path in below)
     if freezes or (not below and (parse_release(os.uname().release) or (0, 0)) >= _FREEZER_SINCE):
         controllers.add("freezer")
     return Cgroups(2, hybrid=False, controllers=tuple(sorted(controllers)), disabled=disabled)
 
 
-def groups() -> tuple[str, ...]:
-    """The groups right below the root, and the root itself."""
-    try:
-        with os.scandir(ROOT) as entries:
-            return (ROOT, *(entry.path for entry in entries if entry.is_dir()))
-    except OSError:
-        return (ROOT,)
+def groups(host: Host) -> tuple[str, ...]:
+    """The groups right below the root; on v1 the controllers' own roots."""
+    names = host.listdir(ROOT)
+    # Groups have a file cgroup.procs; files of the root itself do not.
+    return tuple(
+        f"{ROOT}/{name}"
+        for name in (() if isinstance(names, Unknown) else names)
+        if host.exists(f"{ROOT}/{name}/cgroup.procs")
+    )

@@ -45,7 +45,7 @@ def read_features(host: Host) -> dict[str, bool]:
         found["NAMESPACES"] = "uts" in namespaces or "net" in namespaces
         found.update({option: name in namespaces for option, name in _NAMESPACES.items()})
     found.update(_controllers(host))
-    found.update({option: True for option, path in _PATHS.items() if os.path.exists(path)})
+    found.update({option: True for option, path in _PATHS.items() if host.exists(path)})
     status = host.read("/proc/self/status")
     if not isinstance(status, Unknown):
         found["SECCOMP"] = "\nSeccomp:" in status
@@ -73,9 +73,9 @@ def _controllers(host: Host) -> dict[str, bool]:
     found = {"CGROUPS": True}
     found.update({option: name in every for option, name in _CONTROLLERS.items()})
     found.update({option: name in old for option, name in _V1_CONTROLLERS.items()})
-    places = (*groups(), f"{ROOT}/cpu", f"{ROOT}/cpu,cpuacct")
+    places = groups(host)
     for option, files in _GROUP_FILES:
-        if any(os.path.exists(f"{place}/{file}") for place in places for file in files):
+        if any(host.exists(f"{place}/{file}") for place in places for file in files):
             found[option] = True
     return found
 

@@ -77,6 +77,6 @@ def _swaps(host: Host) -> Known[tuple[SwapArea, ...]]:
     text = host.read("/proc/swaps")
     if isinstance(text, Unknown):
         # A kernel that was built without swap has no such file; /proc itself must be there.
-        without = text.reason == "absent" and os.path.exists("/proc/meminfo")
+        without = text.reason == "absent" and host.exists("/proc/meminfo")
         return () if without else text
     return parse_swaps(text)

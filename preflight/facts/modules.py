@@ -67,7 +67,8 @@ def read_modules(host: Host, release: str, config: Known[KernelConfig]) -> tuple
     blocked, denied = _forbidden(host) if modular else ({}, {})
     found = []
     for name in MODULES:
-        state, evidence = _state(name, names, builtin, loadable, config, directory)
+        works = host.exists(MODULES[name][1])
+        state, evidence = _state(name, works, names, builtin, loadable, config, directory)
         found.append(
             Module(name, state, evidence, blocked.get(name, ""), denied.get(name, ""))
             if modular
@@ -78,20 +79,21 @@ def read_modules(host: Host, release: str, config: Known[KernelConfig]) -> tuple
 
 def _state(
     name: str,
+    works: bool,
     loaded: frozenset[str],
     builtin: frozenset[str] | None,
     loadable: frozenset[str] | None,
     config: Known[KernelConfig],
     directory: str,
 ) -> tuple[str, str]:
-    option, works = MODULES[name]
+    option, place = MODULES[name]
     either = {name, OLD_NAMES.get(name, name)}
     if either & loaded:
         return "loaded", "/proc/modules"
     if builtin is not None and either & builtin:
         return "builtin", f"{directory}/modules.builtin"
-    if os.path.exists(works):
-        return "builtin", works
+    if works:
+        return "builtin", place
     wanted = None if isinstance(config, Unknown) else config.options.get(option)
     if not isinstance(config, Unknown) and wanted == "y":
         return "builtin", f"CONFIG_{option}=y in {config.path}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from preflight.facts.bootfiles import dropins
 from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown
@@ -112,10 +110,10 @@ def read_boot_swap(host: Host, applier: str) -> Known[tuple[Setting, ...]]:
         return tuple(found)
     found += _units(host)
     found += _zram(host)
-    if _masked("swap.target"):
+    if _masked(host, "swap.target"):
         found = []
-    found = [setting for setting in found if not _masked(_unit_name(setting.key))]
-    return (*found, *_services())
+    found = [setting for setting in found if not _masked(host, _unit_name(setting.key))]
+    return (*found, *_services(host))
 
 
 def _units(host: Host) -> list[Setting]:
@@ -136,9 +134,9 @@ def _units(host: Host) -> list[Setting]:
 def _zram(host: Host) -> tuple[Setting, ...]:
     # Without the generator's program the file does nothing.
     program = "system-generators/zram-generator"
-    if not any(os.path.exists(f"{lib}/systemd/{program}") for lib in ("/usr/lib", "/lib")):
+    if not any(host.exists(f"{lib}/systemd/{program}") for lib in ("/usr/lib", "/lib")):
         return ()
-    main = [path for path in _ZRAM_FILES if os.path.exists(path)][:1]
+    main = [path for path in _ZRAM_FILES if host.exists(path)][:1]
     found: dict[str, Setting] = {}
     for path in (*main, *dropins(host, _ZRAM_DROPINS)):
         text = host.read(path)
@@ -147,12 +145,12 @@ def _zram(host: Host) -> tuple[Setting, ...]:
     return tuple(found.values())
 
 
-def _services() -> tuple[Setting, ...]:
+def _services(host: Host) -> tuple[Setting, ...]:
     wanted = f"{_UNIT_DIRECTORY}/multi-user.target.wants"
     return tuple(
         Setting(f"{wanted}/{name}", name, "service")
         for name in _SERVICES
-        if os.path.lexists(f"{wanted}/{name}") and not _masked(name)
+        if host.exists(f"{wanted}/{name}") and not _masked(host, name)
     )
 
 
@@ -170,6 +168,6 @@ def _unit_name(device: str) -> str:
     return f"{escaped}.swap"
 
 
-def _masked(unit: str) -> bool:
-    """Whether the administrator linked the unit to /dev/null."""
-    return os.path.realpath(f"{_UNIT_DIRECTORY}/{unit}") == "/dev/null"
+def _masked(host: Host, unit: str) -> bool:
+    """Whether the administrator's unit is a link to /dev/null or empty, which masks it."""
+    return host.read(f"{_UNIT_DIRECTORY}/{unit}") == ""
