@@ -10,14 +10,12 @@ from ipaddress import ip_network
 from typing import Any
 
 from preflight.cni.problem import WARNING, Context, Problem
-from preflight.cni.ranges import range_sets
-from preflight.cni.schema import BRIDGE_DEFAULT_NAME, META_PLUGINS, PLUGINS
+from preflight.cni.ranges import KERNEL_MTU, range_sets
+from preflight.cni.schema import BRIDGE_DEFAULT_NAME, PLUGINS
 from preflight.cni.spec import NetworkConfig, valid_interface
 
 # RFC 8200 section 5: every link that carries IPv6 has at least 1280 bytes; RFC 791: 68 for IPv4.
 IPV6_MIN_MTU, IPV4_MIN_MTU = 1280, 68
-# What the kernel gives a new bridge or veth.
-KERNEL_MTU = 1500
 # plugins/meta/bandwidth: "burst cannot be more than 4GB" (bits, so 8 times 2**32 bytes).
 BURST_LIMIT_BITS = 8 * (2**32 - 1)
 _DEFAULTS = ("0.0.0.0/0", "::/0")
@@ -52,18 +50,23 @@ def judge(
         )
     for key in schema.required:
         if not plugin.get(key):
-            yield Problem("required", f"{place}.{key}", f"{kind} needs {key}", f'add "{key}"')
-    if schema.ipam:
-        yield from _ipam_there(plugin, place, index, network, context)
+            yield Problem(
+                "required", f"{place}.{key}".lstrip("."), f"{kind} needs {key}", f'add "{key}"'
+            )
+    if schema.ipam and not _delegated(place):
+        yield from _ipam_there(plugin, place, index)
         yield from _mtu(plugin, place, context)
     rule = _RULES.get(kind)
     if rule is not None:
         yield from rule(plugin, place, network, context)
 
 
-def _ipam_there(
-    plugin: dict[str, Any], place: str, index: int, network: NetworkConfig, context: Context
-) -> Iterator[Problem]:
+def _delegated(place: str) -> bool:
+    """Whether another plugin (flannel) hands this one on and fills in addresses and MTU."""
+    return place.endswith("delegate")
+
+
+def _ipam_there(plugin: dict[str, Any], place: str, index: int) -> Iterator[Problem]:
     ipam = plugin.get("ipam")
     if isinstance(ipam, dict) and ipam.get("type"):
         return
@@ -170,7 +173,7 @@ def _bridge_gateway(plugin: dict[str, Any], place: str) -> Iterator[Problem]:
                 )
         return
     gateways = [route for _, route in defaults if route.get("gw")]
-    if not plugin.get("ipam") or gateways:
+    if not plugin.get("ipam") or gateways or _delegated(place):
         return
     if not plugin.get("isGateway"):
         yield Problem(
@@ -296,5 +299,3 @@ _RULES: dict[str, Rule] = {
     "bandwidth": _bandwidth,
     "tuning": _tuning,
 }
-
-__all__ = ["META_PLUGINS", "judge"]

@@ -8,7 +8,7 @@ from typing import Any
 from preflight.cni import schema
 from preflight.cni.lint_values import values
 from preflight.cni.problem import WARNING, Context, Problem
-from preflight.cni.ranges import AddressRange, overlap, parse_range, range_sets
+from preflight.cni.ranges import AddressRange, overlap, range_sets
 from preflight.cni.schema import RANGE_KEYS, keys_of
 from preflight.cni.spec import NetworkConfig
 from rules.cluster import IPNetwork
@@ -21,12 +21,12 @@ def host_local(
     ipam: dict[str, Any], place: str, plugin: dict[str, Any], context: Context
 ) -> Iterator[Problem]:
     """The ranges of a host-local section."""
-    if keys_of(str(plugin["type"])) is None or place.startswith("delegate"):
+    if keys_of(str(plugin["type"])) is None or place.endswith("delegate.ipam"):
         # flannel, Calico and others put the range in at run time.
         if not range_sets(ipam, place):
             return
     elif not ipam.get("subnet") and not ipam.get("ranges"):
-        if not (plugin.get("capabilities") or {}).get("ipRanges") and ".delegate" not in place:
+        if not (plugin.get("capabilities") or {}).get("ipRanges"):
             yield Problem(
                 "no-range",
                 place,
@@ -249,6 +249,3 @@ def _within(network: IPNetwork, whole: IPNetwork) -> bool:
 
 def _list(networks: list[IPNetwork]) -> str:
     return ", ".join(map(str, networks))
-
-
-__all__ = ["families", "host_local", "parse_range", "static"]

@@ -5,10 +5,12 @@ Profiles say what a product needs and lays down; here is how its traces are told
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preflight.cni.spec import NetworkConfig, delegate
-from rules.cnis.profile import Profile
+
+if TYPE_CHECKING:
+    from rules.cnis.profile import Profile
 
 # The type of a plugin in the chain -> whose network it is.
 _BY_TYPE = {
@@ -44,6 +46,8 @@ _BRINGS: dict[str, frozenset[str]] = {
     "infoblox": frozenset({"infoblox"}),
     "kindnet": frozenset(),
 }
+# Plugins of which the operator's own configuration takes one or the other.
+_OPTIONAL: dict[str, frozenset[str]] = {"infoblox": frozenset({"macvlan", "bridge"})}
 
 # Interfaces by name, or by the start of it where a * ends it -> the product that makes them.
 LINKS: dict[str, str] = {
@@ -109,6 +113,8 @@ def product_of(network: NetworkConfig) -> str:
 def belongs(network: NetworkConfig, profile: Profile) -> bool:
     """Whether a configuration is one of the wanted product's."""
     owner = product_of(network)
+    if profile.name == "dhcp":
+        return "dhcp" in network.types
     if owner in WRAPPERS or owner in _PARTS.get(profile.name, {profile.name}):
         return True
     # A product that is not told by its plugin's type: by the names that it gives its files.
@@ -130,14 +136,15 @@ def needed_beforehand(profile: Profile) -> tuple[str, ...]:
 
     if made_of_reference_plugins(profile):
         return profile.binaries
-    brought = _BRINGS.get(profile.name, frozenset(profile.binaries))
-    return tuple(kind for kind in profile.binaries if kind in REFERENCE and kind not in brought)
+    others = _BRINGS.get(profile.name, frozenset(profile.binaries))
+    others = others | _OPTIONAL.get(profile.name, frozenset())
+    return tuple(kind for kind in profile.binaries if kind in REFERENCE and kind not in others)
 
 
 def brought(profile: Profile) -> tuple[str, ...]:
     """The plugins of a network that its own pods install."""
-    needed = needed_beforehand(profile)
-    return tuple(kind for kind in profile.binaries if kind not in needed)
+    others = {*needed_beforehand(profile), *_OPTIONAL.get(profile.name, ())}
+    return tuple(kind for kind in profile.binaries if kind not in others)
 
 
 def owner_of_link(name: str) -> str:

@@ -12,6 +12,9 @@ from typing import Any
 from rules.cluster import IPAddress, IPNetwork
 from rules.record import record
 
+# What the kernel gives a new bridge or veth, in bytes.
+KERNEL_MTU = 1500
+
 
 @record
 class AddressRange:

@@ -54,7 +54,7 @@ def winners(
             continue
         network = choose(
             texts,
-            config.conf_dir,
+            os.path.normpath(config.conf_dir),
             config.runtime,
             limit=config.max_conf_num,
             name=config.default_network,
@@ -82,7 +82,7 @@ def programs(
         for kind in network.types:
             for directory, names in there.items():
                 if not isinstance(names, Unknown) and kind in names:
-                    paths.add(f"{directory.rstrip('/')}/{kind}")
+                    paths.add(f"{os.path.normpath(directory)}/{kind}")
                     break
     return paths
 

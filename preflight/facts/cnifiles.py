@@ -23,8 +23,8 @@ def directories(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(configuration directories, plugin directories): those in use first, then the usual ones."""
     usable = [config for config in configs if not config.error]
-    conf = [config.conf_dir.rstrip("/") for config in usable if config.conf_dir]
-    plugin = [path.rstrip("/") for config in usable for path in config.plugin_dirs if path]
+    conf = [os.path.normpath(config.conf_dir) for config in usable if config.conf_dir]
+    plugin = [os.path.normpath(path) for config in usable for path in config.plugin_dirs if path]
     return (
         tuple(dict.fromkeys([*conf, DEFAULT_CONF_DIR])),
         tuple(dict.fromkeys([*plugin, *DEFAULT_PLUGIN_DIRS])),
