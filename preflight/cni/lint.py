@@ -253,6 +253,7 @@ def _too_new(
                 f"{key} came with release {since} of the plugins, and the {plugin['type']} "
                 "here is older than 1.6.0 and ignores it",
                 f"install release {since} or later of the plugins",
+                WARNING,
             )
 
 

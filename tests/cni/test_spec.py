@@ -63,7 +63,7 @@ def test_lists_that_runtimes_refuse(text: str, problem: str) -> None:
 
 @pytest.mark.parametrize("extension", ["conf", "json"])
 def test_a_list_in_a_file_for_single_plugins_is_refused(extension: str) -> None:
-    with pytest.raises(LoadError, match="ends in .conflist"):
+    with pytest.raises(LoadError, match=r"ends in \.conflist"):
         load(f"/etc/cni/net.d/10-a.{extension}", conflist())
 
 
