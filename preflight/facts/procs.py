@@ -40,6 +40,13 @@ def command_of(pid: int, *, proc: str = "/proc") -> str:
     return _text(f"{proc}/{pid}/cmdline").replace("\0", " ").strip()
 
 
+def parent_of(pid: int, *, proc: str = "/proc") -> int | None:
+    """The parent's process id; None where the process is gone or may not be read."""
+    # The name is in brackets and may hold anything, brackets and blanks included.
+    fields = _text(f"{proc}/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[1]) if len(fields) > 1 and fields[1].isdecimal() else None
+
+
 def process_names(*, proc: str = "/proc") -> Known[dict[int, str]]:
     """Process id -> name as the kernel keeps it (15 characters at most), of all that can be seen.
 

@@ -42,7 +42,11 @@ def test_competing_processes(tmp_path: Path) -> None:
     make_process(tmp_path, 5, "bash")
     cgroup = "0::/system.slice/k3s.service\n"
     make_process(tmp_path, 9, "k3s-server", "/usr/local/bin/k3s server", cgroup)
-    (found,) = known(competing({5: "bash", 9: "k3s-server"}, proc=str(tmp_path)))
+    make_process(tmp_path, 10, "kubelet", "kubelet --version")
+    (tmp_path / "10" / "stat").write_text(f"10 (kube) let) S {os.getpid()} 10 10 0\n")
+    make_process(tmp_path, 11, "etcd")  # has ended: no command line
+    names = {5: "bash", 9: "k3s-server", 10: "kubelet", 11: "etcd"}
+    (found,) = known(competing(names, proc=str(tmp_path)))
     assert (found.pid, found.name, found.unit) == (9, "k3s-server", "k3s.service")
     assert (found.command, found.own_network) == ("/usr/local/bin/k3s server", None)
     hidden = Unknown("denied", "hidden")

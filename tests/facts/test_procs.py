@@ -9,6 +9,7 @@ from preflight.facts.model import Unknown
 from preflight.facts.procs import (
     command_of,
     in_own_network,
+    parent_of,
     parse_cgroup_unit,
     process_names,
     unit_of,
@@ -84,3 +85,5 @@ def test_this_machine() -> None:
     assert os.getpid() in names
     assert in_own_network(os.getpid()) is True
     assert in_own_network(2**22 + 1) is None
+    assert parent_of(os.getpid()) == os.getppid()
+    assert parent_of(2**22 + 1) is None
