@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 
 from rules.cluster import Role
 from rules.errors import UsageError
+from rules.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """The flags of `nodeprep check` as given."""
 

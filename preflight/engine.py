@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from types import FrameType
@@ -17,6 +16,7 @@ from preflight.facts.model import Facts, Undetermined
 from preflight.finding import Finding, Severity, Status
 from preflight.target import Target
 from rules.errors import UsageError
+from rules.record import record
 
 # Checks are pure and take well under a millisecond; one that needs two seconds will not end.
 CHECK_TIME_LIMIT_S = 2.0
@@ -32,7 +32,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Selection:
     """Which checks count. ``ignore``: still run and printed, but a failure does not count.
 
@@ -44,15 +44,11 @@ class Selection:
     deep: bool = False
 
 
-@dataclass
 class _Names:
-    """The words of --ignore or --skip, and which of them matched nothing."""
+    """The words of --ignore or --skip."""
 
-    words: tuple[str, ...]
-    lowered: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.lowered = tuple(word.lower() for word in self.words)
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.lowered = tuple(word.lower() for word in words)
 
     def match(self, check: Check, subject: str, alias: str) -> bool:
         names = {check.id.lower(), alias.lower(), f"{check.id}:{subject}".lower(), "all"}

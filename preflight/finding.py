@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from rules.record import record
 
 
 class Status(str, Enum):
@@ -29,7 +30,7 @@ class Severity(str, Enum):
         return self.value
 
 
-@dataclass(frozen=True)
+@record
 class Finding:
     """One row of a report. ``subject`` names what repeats (a port, an interface), else empty.
 

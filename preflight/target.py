@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from preflight.facts.model import Facts, Unknown
 from preflight.settings import Settings
 from rules.cluster import Cluster, Role
+from rules.record import record
 from rules.version import NEWEST, Version, parse_version
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Phase(str, Enum):
         return self.value
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """Role, phase, version and configuration that a node's facts are held against.
 

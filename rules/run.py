@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rules.errors import CommandError
+from rules.record import record
 
 # sbin directories are missing from an unprivileged or cron PATH, yet hold ip, nft and modprobe.
 SEARCH_PATH = os.pathsep.join(
@@ -31,7 +31,7 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=SEARCH_PATH)
 
 
-@dataclass(frozen=True)
+@record
 class Output:
     """What a program printed (text, undecodable bytes replaced) and its exit code."""
 
@@ -76,7 +76,7 @@ class Running:
             raise CommandError("failed", f"{program} does not start: {error.strerror}") from error
 
     def result(self, *, timeout_s: float, ok: Sequence[int] = (0,)) -> Output:
-        """Waits, kills it after ``timeout_s``, and raises CommandError unless its code is in ``ok``."""
+        """Waits, kills after ``timeout_s``; CommandError unless its code is in ``ok``."""
         line = " ".join(self.argv)
         try:
             stdout, stderr = self._process.communicate(self._stdin or None, timeout=timeout_s)

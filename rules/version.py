@@ -34,6 +34,6 @@ def parse_version(text: str) -> Version | None:
     return Version(int(major), int(minor), int(patch or 0))
 
 
-# Source: https://kubernetes.io/releases/ as read 2026-11 (1.37.0 of 2026-08-26 is the newest minor).
+# Source: https://kubernetes.io/releases/ as read 2026-11 (1.37.0 of 2026-08-26 is the newest).
 OLDEST = Version(1, 24)
 NEWEST = Version(1, 37)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from preflight.facts.model import Facts
 from preflight.finding import Severity, Status
 from preflight.target import Phase, Target
 from rules.cluster import Role
+from rules.record import record
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 EVERY_ROLE = frozenset(Role)
@@ -21,7 +21,7 @@ BEFORE = frozenset({Phase.BEFORE})
 AFTER = frozenset({Phase.AFTER})
 
 
-@dataclass(frozen=True)
+@record
 class Judgement:
     """What a check says about one subject, before the engine adds id, title and severity.
 
@@ -91,7 +91,7 @@ def skipped(message: str, *, subject: str = "") -> Judgement:
 CheckFunction = Callable[[Facts, Target], Iterable[Judgement]]
 
 
-@dataclass(frozen=True)
+@record
 class Check:
     """A registered check. ``why`` and ``source`` are what ``nodeprep explain`` prints.
 

@@ -1,1 +1,1 @@
-"""What the machine is: `parse_*` (pure text -> model) and `collect` (all the I/O of a check run)."""
+"""What the machine is: `parse_*` is pure, `collect` does all the I/O of a check run."""

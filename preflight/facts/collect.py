@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -66,7 +67,7 @@ def collect(
         if timings is not None:
             timings[subject] = (time.perf_counter() - started) * 1000
 
-    run_all({subject: lambda subject=subject: read(subject) for subject in SUBJECTS}, limit)
+    run_all({subject: partial(read, subject) for subject in SUBJECTS}, limit)
     late = Unknown("timeout", f"reading did not end within {limit:g} s")
     status = host.read("/proc/self/status")
     return Facts(

@@ -6,11 +6,11 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from preflight.facts.model import Known, Unknown
 from rules.errors import CommandError
+from rules.record import record
 from rules.run import Output, Running
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ READ_LIMIT_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)
+@record
 class Unit:
     """A systemd unit: ``load`` (loaded, not-found, masked), ``active``, ``enabled`` states."""
 
@@ -95,8 +95,8 @@ class Host:
 
     def read_bytes(self, path: str, limit_bytes: int = READ_LIMIT_BYTES) -> Known[bytes]:
         """At most ``limit_bytes`` of a file, or why it cannot be read."""
-        # os.read in pieces: a file object's read(limit) first allocates the whole limit, which costs
-        # ten times the reading of a file in /proc.
+        # os.read in pieces: a file object's read(limit) first allocates the whole limit, which
+        # costs ten times the reading of a file in /proc.
         data = b""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

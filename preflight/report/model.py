@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from preflight.finding import Finding, Severity, Status
 from preflight.target import Target
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED
+from rules.record import record
 
 SCHEMA_VERSION = 1
 
@@ -32,7 +32,7 @@ EXIT_CODES = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class CheckReport:
     """One run. ``node`` is the host name that was judged, ``started`` UTC in ISO 8601."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from preflight.facts.model.cni import Cni
 from preflight.facts.model.firewall import Firewall
 from preflight.facts.model.hardware import Hardware
@@ -13,9 +11,10 @@ from preflight.facts.model.known import Known, Undetermined, Unknown, known, kno
 from preflight.facts.model.network import Network
 from preflight.facts.model.ports import Ports
 from preflight.facts.model.runtime import Runtime
+from rules.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Facts:
     """Everything that was read. Subjects that failed as a whole are Unknown."""
 

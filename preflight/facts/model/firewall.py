@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from preflight.facts.model.known import Known
+from rules.record import record
 
 
-@dataclass(frozen=True)
+@record
 class FilterTable:
     """A table with rules. ``backend``: nft, iptables-nft, iptables-legacy, ip6tables-legacy.
 
@@ -23,10 +22,11 @@ class FilterTable:
     base_policies: dict[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Firewall:
     """``managers`` maps firewalld, ufw, nftables, netfilter-persistent, iptables to
-    ``active``, ``enabled``, ``active+enabled`` or empty. ``iptables_version`` as ``-V`` prints it."""
+    ``active``, ``enabled``, ``active+enabled`` or empty. ``iptables_version`` is what ``-V``
+    prints."""
 
     tables: Known[tuple[FilterTable, ...]]
     legacy_tables: Known[tuple[FilterTable, ...]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar, Union
+
+from rules.record import record
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@record
 class Unknown:
     """Why a fact is not there.
 

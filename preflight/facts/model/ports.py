@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from preflight.facts.model.known import Known
+from rules.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Listener:
     """A TCP socket that listens, or a UDP socket that is bound and not connected.
 
@@ -24,7 +24,7 @@ class Listener:
     unit: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class BindProbe:
     """What a bind of the wildcard address answered. ``error`` is an errno name, empty: it worked.
 
@@ -37,7 +37,7 @@ class BindProbe:
     error: str
 
 
-@dataclass(frozen=True)
+@record
 class Ports:
     """``range`` and ``reserved`` are net.ipv4.ip_local_port_range and ip_local_reserved_ports."""
 
