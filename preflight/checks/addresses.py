@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from preflight.facts.model import Facts, Unknown, known
-from preflight.facts.model.network import Interface, IPAddress
+from preflight.checks.picks import chosen_by_route
+from preflight.facts.model import Facts, Unknown, known, known_or
+from preflight.facts.model.network import IPAddress
+from preflight.facts.model.uplinks import uplinks, usable_addresses
 from preflight.target import Target
 
 
@@ -19,30 +21,22 @@ def is_own(address: IPAddress, own: frozenset[IPAddress]) -> bool:
 
 
 def node_address(facts: Facts, target: Target) -> IPAddress | None:
-    """The address that the node is known by: the configured one, else that of its default route.
+    """The address that the node is known by: the configured one, else that of its default route,
+    else the first that it has towards others; in a family of the cluster where there is one.
 
     None where nothing tells. For messages and remedies; `node-address` judges the choice itself.
     """
     settings = target.settings
-    if settings.node_ips or settings.advertise_address:
-        return settings.node_ips[0] if settings.node_ips else settings.advertise_address
-    network = facts.network
-    if isinstance(network, Unknown) or isinstance(network.interfaces, Unknown):
+    for given in (*settings.node_ips, settings.advertise_address):
+        if given is not None and not given.is_unspecified:
+            return given
+    if isinstance(facts.network, Unknown) or isinstance(facts.network.interfaces, Unknown):
         return None
-    routes = () if isinstance(network.routes, Unknown) else network.routes
-    defaults = sorted(
-        (route.metric, route.interface)
-        for route in routes
-        if route.destination.prefixlen == 0 and route.table == "main" and route.type == "unicast"
-    )
-    rank = {name: place for place, (_, name) in reversed(list(enumerate(defaults)))}
-    candidates = [item for item in network.interfaces if not item.loopback]
-    candidates.sort(key=lambda item: rank.get(item.name, len(defaults)))
-    found = (address for item in candidates for address in _global(item))
-    return min(
-        found, key=lambda address: address.version not in target.cluster.families, default=None
-    )
-
-
-def _global(interface: Interface) -> list[IPAddress]:
-    return [address.ip for address in interface.addresses if address.scope == "global"]
+    interfaces = facts.network.interfaces
+    wanted = target.cluster.families
+    families = (*wanted, *(family for family in (4, 6) if family not in wanted))
+    chosen = chosen_by_route(interfaces, known_or(facts.network.routes, ()), families).address
+    if chosen is not None:
+        return chosen
+    usable = [address.ip for item in uplinks(interfaces) for address in usable_addresses(item)]
+    return min(usable, key=lambda ip: families.index(ip.version), default=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from preflight.checks.packages import install_packages, package_manager
 from preflight.checks.registry import WARNING, Judgement, check, failed, passed
-from preflight.checks.scope import os_family
 from preflight.facts.model import Facts, known
 from preflight.target import Target
 
@@ -23,6 +23,7 @@ SLOW_SOURCES = {
 }
 # The better ones that a machine may have and not use, best first.
 FAST_SOURCES = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "xen")
+CHRONY = dict.fromkeys(("apt", "dnf", "zypper", "apk", "pacman"), "chrony")
 CURRENT = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 
@@ -65,11 +66,12 @@ def time_synchronised(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 
 def _install_command(facts: Facts) -> str:
-    family = os_family(facts)
-    if family in ("debian", "ubuntu"):
-        return "apt-get install -y chrony && systemctl enable --now chrony"
-    if family == "rhel":
-        return "dnf install -y chrony && systemctl enable --now chronyd"
+    manager, install = package_manager(facts), install_packages(facts, CHRONY, "chrony")
+    if manager == "apk":
+        return f"{install} && rc-update add chronyd && rc-service chronyd start"
+    if manager:
+        unit = "chrony" if manager == "apt" else "chronyd"
+        return f"{install} && systemctl enable --now {unit}"
     # systemd's own client is the one that needs no package.
     return "timedatectl set-ntp true"
 

@@ -40,6 +40,7 @@ def test_somebody_keeps_the_clock(clock: Known[TimeSync], status: Status) -> Non
     [
         ("debian", "apt-get install -y chrony && systemctl enable --now chrony"),
         ("rocky", "dnf install -y chrony && systemctl enable --now chronyd"),
+        ("alpine", "apk add chrony && rc-update add chronyd && rc-service chronyd start"),
         ("flatcar", "timedatectl set-ntp true"),
     ],
 )
