@@ -34,9 +34,11 @@ class EtcdSettings:
 class Settings:
     """The whole configuration of one run.
 
-    ``version_given`` is None where nothing named a Kubernetes version: then the one on the node
-    counts, else the newest. ``node_subnet_bits`` is the pod range that each node gets, by family.
-    ``sources`` names the files that were read, ``warnings`` what is odd in them, a line each.
+    ``node_ips`` and ``advertise_address`` may be unspecified (0.0.0.0, ::), which means: choose one
+    of this family. ``version_given`` is None where nothing named a Kubernetes version: then the one
+    on the node counts, else the newest. ``node_subnet_bits`` is the pod range that each node gets,
+    by family. ``sources`` names the files that were read, ``warnings`` what is odd in them, a line
+    each.
     """
 
     cluster: Cluster = field(default_factory=Cluster)

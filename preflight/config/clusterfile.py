@@ -76,7 +76,7 @@ def _read_top(top: Section) -> Layer:
     said: dict[str, Any] = {
         "version_given": top.word("kubernetesVersion", values.version, typed=False),
         "cluster.control_plane_endpoint": top.word("controlPlaneEndpoint", values.endpoint),
-        "advertise_address": top.word("advertiseAddress", values.address),
+        "advertise_address": top.word("advertiseAddress", values.address_or_any),
         "node_name": top.word("nodeName", values.host_name),
         "node_ips": top.word("nodeIP", values.addresses),
         "cri_socket": top.word("criSocket", values.cri_socket),

@@ -9,7 +9,6 @@ from preflight.config import checknames, values
 from preflight.config.clusterfile import CGROUP_DRIVERS
 from preflight.config.kubeadm_args import arguments
 from preflight.config.section import Section
-from rules.cluster import IPAddress
 
 # What `kubeadm config print init-defaults` writes where a person must put an address.
 _PLACEHOLDER_ADDRESS = IPv4Address("1.2.3.4")
@@ -40,21 +39,11 @@ def _local_endpoint(section: Section) -> dict[str, Any]:
     endpoint = section.section("localAPIEndpoint")
     if endpoint is None:
         return {}
-    address = endpoint.word("advertiseAddress", _address_or_any)
+    address = endpoint.word("advertiseAddress", values.address_or_any)
     if address == _PLACEHOLDER_ADDRESS:
         endpoint.warn("advertiseAddress", f"{address} is kubeadm's placeholder, not an address")
     port = endpoint.number("bindPort", 0, 65535)
     return {"advertise_address": address, "cluster.ports.api_server": port or None}
-
-
-def _address_or_any(text: str) -> IPAddress | None:
-    """kubeadm takes 0.0.0.0 and :: for: choose one."""
-    return None if text in ("0.0.0.0", "::") else values.address(text)  # noqa: S104
-
-
-def _addresses_or_any(text: str) -> tuple[IPAddress, ...] | None:
-    """The kubelet takes 0.0.0.0 and :: for: choose one of that family."""
-    return None if text in ("0.0.0.0", "::") else values.addresses(text)  # noqa: S104
 
 
 def _node_name(text: str) -> str:
@@ -69,7 +58,7 @@ def _registration(section: Section, api_version: str) -> dict[str, Any]:
     name = node.word("name", _node_name)
     return {
         "node_name": flags.word("hostname-override", _node_name) or name,
-        "node_ips": flags.word("node-ip", _addresses_or_any),
+        "node_ips": flags.word("node-ip", values.addresses),
         "cri_socket": node.word("criSocket", values.cri_socket),
         "kubelet.cgroup_driver": flags.word("cgroup-driver", values.one_of(*CGROUP_DRIVERS)),
         "kubelet.fail_swap_on": flags.word("fail-swap-on", values.flag),

@@ -89,9 +89,18 @@ def subnets(text: str, *, adjust: Callable[[str], None] | None = None) -> tuple[
     return found
 
 
+def address_or_any(text: str) -> IPAddress:
+    """As ``address``, and 0.0.0.0 or ::, which kubeadm and the kubelet take for: choose one."""
+    return ip_address(text) if text in ("0.0.0.0", "::") else address(text)  # noqa: S104
+
+
 def addresses(text: str) -> tuple[IPAddress, ...]:
-    """One address, or one of each family with a comma between, as the kubelet's ``--node-ip``."""
-    found = tuple(address(word.strip()) for word in text.split(","))
+    """The kubelet's ``--node-ip``: one address, one of each family with a comma between, or 0.0.0.0
+    or :: for the family that it is to choose from."""
+    words = text.split(",")
+    if len(words) == 1:
+        return (address_or_any(text),)
+    found = tuple(address(word.strip()) for word in words)
     if len({item.version for item in found}) != len(found):
         raise ValueError(f"{shown(text)} has two addresses of one family; give one of each")
     return found

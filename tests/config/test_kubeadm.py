@@ -185,12 +185,12 @@ def test_the_placeholder_of_kubeadm_config_print_is_a_warning(tmp_path: Path) ->
     assert "placeholder" in settings.warnings[0]
 
 
-def test_any_address_means_that_kubeadm_chooses(tmp_path: Path) -> None:
-    body = "localAPIEndpoint: {advertiseAddress: 0.0.0.0}\nnodeRegistration:\n"
+def test_any_address_is_kept_for_the_family_that_it_names(tmp_path: Path) -> None:
+    body = "localAPIEndpoint: {advertiseAddress: '::'}\nnodeRegistration:\n"
     body += "  kubeletExtraArgs: [{name: node-ip, value: '::'}]"
     settings = read(tmp_path, init(body))
-    assert settings.advertise_address is None
-    assert settings.node_ips == ()
+    assert settings.advertise_address == ip_address("::")
+    assert settings.node_ips == (ip_address("::"),)
 
 
 @pytest.mark.parametrize("phase", ["addon", "addon/kube-proxy"])
