@@ -143,7 +143,7 @@ def ipv6_enabled(facts: Facts, target: Target) -> Iterator[Judgement]:
                 remedy="remove ipv6.disable=1 from the kernel's command line, then reboot",
             )
         return
-    places = ["all", "default", "lo"]
+    places = ["all", "default"]
     if not isinstance(facts.network, Unknown):
         every = known_or(facts.network.interfaces, ())
         places += [item.name for item in uplinks(every) if item.up and not is_port(item, every)]
