@@ -19,6 +19,9 @@ ACCEPTED: dict[str, tuple[Version, Version | None]] = {
     f"{GROUP}v1beta4": (Version(1, 31), None),
 }
 
+# The kubeadm releases that convert an API to the next one. Source: their release notes.
+CONVERTED_BY = {f"{GROUP}v1beta2": "1.22 to 1.26", f"{GROUP}v1beta3": "1.31 to 1.36"}
+
 
 def _fields(words: str) -> Fields:
     return dict.fromkeys(words.split())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from preflight.config import clusterfile, kubeadm, values
-from preflight.config.kubeadm_fields import ACCEPTED
+from preflight.config.kubeadm_fields import ACCEPTED, CONVERTED_BY
 from preflight.config.layer import Layer
 from preflight.settings import Settings
 from rules.cluster import Role
@@ -90,10 +91,16 @@ def _old_apis(layer: Layer, version: Version | None) -> list[str]:
     found = []
     for api, line in dict(reversed(layer.api_versions)).items():
         first, last = ACCEPTED[api]
-        if not first <= version.release <= (last or NEWEST):
-            span = f"{first} to {last}" if last else f"{first} and newer"
-            found.append(
-                f"{layer.source}:{line}: apiVersion: kubeadm {version.release} does not accept "
-                f"{api}, which is for {span}; convert it with: kubeadm config migrate"
-            )
+        if first <= version.release <= (last or NEWEST):
+            continue
+        remedy = "write it in an older one"
+        if version.release > first:
+            old, by = shlex.quote(layer.source), CONVERTED_BY[api]
+            command = f"kubeadm config migrate --old-config {old} --new-config new.yaml"
+            remedy = f"convert it with a kubeadm of {by}: {command}"
+        span = f"{first} to {last}" if last else f"{first} and newer"
+        found.append(
+            f"{layer.source}:{line}: apiVersion: kubeadm {version.release} does not accept {api}, "
+            f"which is for {span}; {remedy}"
+        )
     return found
