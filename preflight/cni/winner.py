@@ -82,14 +82,14 @@ def _first_or_nothing(files: Mapping[str, Known[str]], paths: list[str], limit: 
     networks: list[NetworkConfig] = []
     read = paths[:limit] if limit > 0 else paths
     for path in read:
+        rest = tuple(item for item in paths if item != path)
         text = files[path]
-        if isinstance(text, Unknown):
-            return Choice(unread=text, others=tuple(item for item in paths if item != path))
-        try:
-            networks.append(load(path, text))
-        except LoadError as error:
-            rest = tuple(item for item in paths if item != path)
-            return Choice(blocked_by=Broken(path, str(error)), others=rest)
+        if isinstance(text, Unknown) and text.reason != "failed":
+            return Choice(unread=text, others=rest)
+        found = _load(path, text)
+        if isinstance(found, Broken):
+            return Choice(blocked_by=found, others=rest)
+        networks.append(found)
     return Choice(network=networks[0] if networks else None, others=tuple(paths[1:]))
 
 
@@ -97,15 +97,24 @@ def _first_good(files: Mapping[str, Known[str]], paths: list[str], name: str) ->
     skipped: list[Broken] = []
     for path in paths:
         text = files[path]
-        if isinstance(text, Unknown):
+        if isinstance(text, Unknown) and text.reason != "failed":
             return Choice(unread=text, skipped=tuple(skipped))
-        try:
-            network = load(path, text)
-        except LoadError as error:
-            skipped.append(Broken(path, str(error)))
+        network = _load(path, text)
+        if isinstance(network, Broken):
+            skipped.append(network)
             continue
         if not name or network.name == name:
             broken = {item.path for item in skipped}
             rest = tuple(item for item in paths if item != path and item not in broken)
             return Choice(network=network, skipped=tuple(skipped), others=rest)
     return Choice(skipped=tuple(skipped), others=tuple(paths) if name else ())
+
+
+def _load(path: str, text: Known[str]) -> NetworkConfig | Broken:
+    """The network of a file. One that could not be read (a dead link) cannot by the runtime."""
+    if isinstance(text, Unknown):
+        return Broken(path, text.message.removeprefix(f"{path} "))
+    try:
+        return load(path, text)
+    except LoadError as error:
+        return Broken(path, str(error))

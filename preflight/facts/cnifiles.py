@@ -51,12 +51,13 @@ def read_files(host: Host, conf_dirs: tuple[str, ...]) -> Known[tuple[CniFile, .
 
 
 def read_file(host: Host, path: str) -> Known[str]:
-    """The text of one file; one that is not there any more, or a dead link, is ``failed``."""
+    """The text of one file. ``failed``: no runtime can read it either, such as a dead link."""
     try:
         size = os.stat(path).st_size
     except OSError as error:
         problem = unreadable(path, error)
         return Unknown("failed", problem.message) if problem.reason == "absent" else problem
     if size > FILE_LIMIT_BYTES:
-        return Unknown("failed", f"{path} is larger than {FILE_LIMIT_BYTES // 1024} KiB")
+        limit = FILE_LIMIT_BYTES // 1024
+        return Unknown("not-asked", f"{path} is larger than {limit} KiB and was not read")
     return host.read(path, FILE_LIMIT_BYTES)

@@ -105,3 +105,15 @@ def test_a_later_file_that_may_not_be_read_does_not_matter() -> None:
 def test_nothing_at_all(reader: str) -> None:
     choice = choose({}, DIR, reader)
     assert (choice.network, choice.blocked_by, choice.unread) == (None, None, None)
+
+
+@pytest.mark.parametrize("reason", ["denied", "not-asked"])
+def test_why_it_is_open_does_not_matter(reason: str) -> None:
+    assert choose(files(a__conf=Unknown(reason, "x")), DIR, CONTAINERD).unread is not None
+
+
+def test_a_file_that_nobody_can_read_is_a_broken_one() -> None:
+    dead = Unknown("failed", f"{DIR}/a.conflist is not there")
+    choice = choose(files(a__conflist=dead, b__conflist=GOOD % "b"), DIR, CONTAINERD)
+    assert choice.blocked_by is not None
+    assert choice.blocked_by.problem == "is not there"
