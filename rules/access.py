@@ -1,0 +1,149 @@
+"""Policy -> admissions: each flow with the addresses that may send it. Pure.
+
+This is what every renderer writes and every parser must read back: the groups are gone, the
+families are apart, and what a host sees in INPUT and what it forwards to pods are apart too.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from rules.cluster import Cluster, IPNetwork, Role
+from rules.errors import UsageError
+from rules.flows import Flow, Group, Protocol
+from rules.policy import Policy
+from rules.record import record
+
+
+class Hook(str, Enum):
+    """Where a host's packet filter meets the packet."""
+
+    INPUT = "input"
+    FORWARD = "forward"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@record
+class Admission:
+    """One flow of one family that must be let through.
+
+    ``sources`` are disjoint and sorted; the whole family is one network with prefix 0.
+    ``ports`` is (first, last), None where the protocol has none; ``icmp_types`` None: all.
+    ``original_port``: ``ports`` are those that the sender used, before DNAT (NodePort).
+    """
+
+    flow: str
+    component: str
+    hook: Hook
+    family: int
+    protocol: Protocol
+    ports: tuple[int, int] | None
+    icmp_types: tuple[int, ...] | None
+    sources: tuple[IPNetwork, ...]
+    original_port: bool = False
+
+    @property
+    def from_anywhere(self) -> bool:
+        """Whether every address of the family may send it."""
+        return any(network.prefixlen == 0 for network in self.sources)
+
+
+_EVERYONE: tuple[IPNetwork, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+# Groups that may be empty: nobody of that kind sends, and that is what the operator said.
+_MAY_BE_EMPTY = frozenset(
+    {Group.ADMINS, Group.LOAD_BALANCERS, Group.MONITORING, Group.NODE_PORT_CLIENTS, Group.WORKERS}
+)
+
+
+def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
+    """The addresses of a source group in this cluster, both families, not yet merged."""
+    roles: dict[Group, frozenset[Role]] = {
+        Group.MASTERS: frozenset({Role.MASTER, Role.MULTI_MASTER}),
+        Group.WORKERS: frozenset({Role.WORKER}),
+        Group.NODES: frozenset({Role.MASTER, Role.MULTI_MASTER, Role.WORKER}),
+        Group.ETCD: frozenset({Role.ETCD})
+        if cluster.external_etcd
+        else frozenset({Role.MASTER, Role.MULTI_MASTER}),
+    }
+    if wanted := roles.get(group):
+        return tuple(
+            ip_network(address)
+            for node in cluster.nodes
+            if node.role in wanted
+            for address in node.addresses
+        )
+    sources = cluster.sources
+    fixed: dict[Group, tuple[IPNetwork, ...]] = {
+        Group.SELF: (),
+        Group.PODS: cluster.pod_subnets,
+        Group.ADMINS: sources.admins,
+        Group.LOAD_BALANCERS: sources.load_balancers,
+        Group.MONITORING: sources.monitoring,
+        Group.NODE_PORT_CLIENTS: sources.node_ports,
+        Group.ANYWHERE: _EVERYONE,
+    }
+    return fixed[group]
+
+
+def merged(networks: tuple[IPNetwork, ...], family: int) -> tuple[IPNetwork, ...]:
+    """The networks of one family as the fewest disjoint ones, sorted."""
+    if family == 4:
+        return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
+    return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
+
+
+def admissions(policy: Policy) -> tuple[Admission, ...]:
+    """Every admission of the policy, in the order of its flows.
+
+    Raises UsageError where a flow comes from a group that must have members and whose addresses
+    nobody named: to let in everybody instead would be a silent widening.
+    """
+    found: list[Admission] = []
+    for flow in policy.flows:
+        if flow.local:
+            continue
+        networks = _networks(flow, policy.cluster)
+        for family in sorted(flow.families):
+            if sources := merged(networks, family):
+                found += _admissions(flow, family, sources)
+    return tuple(found)
+
+
+def _networks(flow: Flow, cluster: Cluster) -> tuple[IPNetwork, ...]:
+    networks: list[IPNetwork] = []
+    for group in sorted(flow.sources, key=str):
+        members = group_networks(group, cluster)
+        if not members and group not in _MAY_BE_EMPTY and group is not Group.SELF:
+            raise UsageError(
+                f"{flow.id} ({flow.label}) comes from {group.value}, and no address of them is "
+                "known; name them in the cluster file (nodes:, networking.podSubnet, sources:)"
+            )
+        networks += members
+    return tuple(networks)
+
+
+def _admissions(flow: Flow, family: int, sources: tuple[IPNetwork, ...]) -> list[Admission]:
+    def made(hook: Hook, *, original_port: bool = False) -> Admission:
+        return Admission(
+            flow=flow.id,
+            component=flow.component,
+            hook=hook,
+            family=family,
+            protocol=flow.protocol,
+            ports=flow.ports,
+            icmp_types=flow.icmp_types or None,
+            sources=sources,
+            original_port=original_port,
+        )
+
+    if flow.to_pods:
+        return [made(Hook.FORWARD)]
+    if Group.NODE_PORT_CLIENTS in flow.sources:
+        # DNAT comes before INPUT: a NodePort mostly leaves through FORWARD, where only conntrack
+        # still knows the port that the client used. INPUT sees it in ipvs mode and for endpoints
+        # on the host network.
+        return [made(Hook.INPUT, original_port=True), made(Hook.FORWARD, original_port=True)]
+    return [made(Hook.INPUT)]
