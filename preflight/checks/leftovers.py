@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 
 from preflight.checks.registry import (
@@ -136,7 +137,7 @@ def etcd_dir_empty(facts: Facts, target: Target) -> Iterator[Judgement]:
             f"{path} is not empty: {shown}",
             observed=f"{len(left)} entries",
             expected="empty",
-            remedy=_RESET,
+            remedy=_keep_aside(path) if target.role is Role.ETCD else _RESET,
             alias=alias,
         )
     elif entries is None:
@@ -145,3 +146,9 @@ def etcd_dir_empty(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield passed(f"{path} is empty but for {_LOST_AND_FOUND}", alias=alias)
     else:
         yield passed(f"{path} is empty", alias=alias)
+
+
+def _keep_aside(path: str) -> str:
+    """kubeadm reset knows nothing of an external member: its data is kept under another name."""
+    old, new = shlex.quote(path), shlex.quote(f"{path.rstrip('/')}.before")
+    return f"mv {old} {new} && mkdir -m 700 {old}"

@@ -122,6 +122,7 @@ def test_etcd_directory_with_an_external_etcd() -> None:
     member = target(Role.ETCD, settings=Settings(etcd=EXTERNAL))
     (found,) = judge("etcd-dir-empty", node(etcd_entries=("member",)), member)
     assert found.status is Status.FAIL
+    assert found.remedy == ("mv /var/lib/etcd /var/lib/etcd.before && mkdir -m 700 /var/lib/etcd")
 
 
 # External etcd
