@@ -194,7 +194,7 @@ def test_roles_phases_and_deep_choose_the_checks() -> None:
 
 
 # These judge the configuration alone; root-privileges judges the run itself.
-NEED_NO_FACTS = {"root-privileges", "cidrs-disjoint", "cidr-capacity"}
+NEED_NO_FACTS = {"root-privileges", "cidrs-disjoint", "cidr-capacity", "cni-product-ready"}
 
 
 def test_every_registered_check_survives_facts_that_are_all_unknown() -> None:
