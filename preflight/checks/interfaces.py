@@ -18,7 +18,7 @@ from preflight.checks.registry import (
 )
 from preflight.facts.model import Facts, known
 from preflight.facts.model.network import Interface, IPNetwork
-from preflight.facts.model.uplinks import is_port, uplinks, usable_addresses
+from preflight.facts.model.uplinks import OVER_ONE, is_port, uplinks, usable_addresses
 from preflight.target import Target
 
 # What a bridge or switch of virtual machines may do without, and what a pod network may take.
@@ -83,7 +83,7 @@ def _connect(cards: tuple[Interface, ...]) -> str:
 def interface_address(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each interface, its name the subject."""
     every = known(known(facts.network).interfaces)
-    carriers = {item.parent for item in every if item.parent}
+    carriers = {item.parent for item in every if item.kind in OVER_ONE}
     for item in uplinks(every):
         if not item.up or not item.carrier or is_port(item, every):
             continue

@@ -64,17 +64,19 @@ def parse_addr(text: str, devices: DeviceClass) -> tuple[Interface, ...]:
     items = json.loads(text or "[]")
     if not isinstance(items, list):
         raise ValueError("not a list of interfaces")
-    return tuple(
-        _interface(item, devices) for item in items if isinstance(item, dict) and "ifname" in item
-    )
+    named = [item for item in items if isinstance(item, dict) and "ifname" in item]
+    names = {item["ifname"] for item in named}
+    return tuple(_interface(item, names, devices) for item in named)
 
 
-def _interface(item: dict[str, Any], devices: DeviceClass) -> Interface:
+def _interface(item: dict[str, Any], names: set[str], devices: DeviceClass) -> Interface:
     flags = item.get("flags", [])
     info = item.get("linkinfo") or {}
     name, index, kind = str(item["ifname"]), int(item.get("ifindex", 0)), info.get("info_kind", "")
     loopback, up = "LOOPBACK" in flags, "UP" in flags
-    elsewhere = "link_netnsid" in item or ("link_index" in item and "link" not in item)
+    # "if7" stands for an index that has no name in this namespace.
+    link = str(item.get("link") or (info.get("info_data") or {}).get("link") or "")
+    elsewhere = "link_netnsid" in item or "link_index" in item or (link != "" and link not in names)
     key = (name, index)
     return Interface(
         name=name,
@@ -88,7 +90,7 @@ def _interface(item: dict[str, Any], devices: DeviceClass) -> Interface:
         # A card says its bus too, since iproute2 5.12; then /sys need not show this namespace.
         hardware=bool(item.get("parentdev")) or key in devices.hardware,
         port_of=str(item.get("master", "")),
-        parent="" if elsewhere or kind == "veth" else str(item.get("link") or ""),
+        parent="" if elsewhere or kind in ("veth", "netkit") else link,
         peer_elsewhere=kind in ("veth", "netkit") and elsewhere,
         loopback=loopback,
         mac_pinned=key in devices.pinned,

@@ -140,14 +140,15 @@ def parse_proc_route(text: str) -> tuple[Route, ...]:
         destination, gateway, mask = (
             IPv4Address(bytes.fromhex(words[place])[::-1]) for place in (1, 2, 7)
         )
-        kind = "unreachable" if int(words[3], 16) & _RTF_REJECT else "unicast"
+        # A route that drops has no device.
+        drops = words[0] == "*" or int(words[3], 16) & _RTF_REJECT
         found.append(
             Route(
                 IPv4Network(f"{destination}/{mask}", strict=False),
-                words[0],
+                "" if drops else words[0],
                 gateway if int(gateway) else None,
                 int(words[6]),
-                type=kind,
+                type="unreachable" if drops else "unicast",
             )
         )
     return tuple(found)
