@@ -97,7 +97,7 @@ def test_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1: lo: <LOOPBACK>", "{}", "[{"])
 def test_what_is_no_list_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r".":
+    with pytest.raises(ValueError, match=r"."):
         parse_addr(text, NOTHING)
 
 

@@ -87,7 +87,7 @@ def test_numbers_of_tables_that_have_names() -> None:
 def test_what_is_no_destination_is_left_out() -> None:
     assert parse_routes('[{},{"dst":"(192.0.2.1,224.0.0.1)","dev":"a"},{"dst":"100"}]', 4) == ()
     assert parse_routes("", 4) == ()
-    with pytest.raises(ValueError, match=r".":
+    with pytest.raises(ValueError, match=r"."):
         parse_routes('[{"dst":', 4)
 
 
