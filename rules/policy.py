@@ -91,7 +91,10 @@ def _rows(role: Role, minor: Version, rows: tuple[Flow, ...]) -> Iterator[Flow]:
 
 
 def _resolved(row: Flow, role: Role, cluster: Cluster) -> Flow:
-    """The row for this role alone, with the cluster's own numbers and families."""
+    """The row for this role alone, with the cluster's own numbers and families.
+
+    A loopback address exists in both families, whatever the cluster uses.
+    """
     ports = row.ports
     if row.setting == "api_server":
         ports = (cluster.ports.api_server, cluster.ports.api_server)
@@ -100,5 +103,5 @@ def _resolved(row: Flow, role: Role, cluster: Cluster) -> Flow:
     return row.but(
         ports=ports,
         roles=frozenset({role}),
-        families=row.families & frozenset(cluster.families),
+        families=row.families if row.loopback_only else row.families & frozenset(cluster.families),
     )

@@ -7,7 +7,7 @@ from rules.cnis.rows import V4, Rows
 from rules.flows import MASTERS, Protocol
 
 _DOCS = "https://docs.docker.com/engine/network/drivers/overlay/"
-_MTU = "https://github.com/moby/moby/blob/master/daemon/libnetwork/drivers/overlay/overlay.go"
+_MTU = "https://github.com/moby/moby/blob/master/daemon/libnetwork/drivers/overlay/ov_network.go"
 _ROWS = Rows("docker-overlay", _DOCS)
 # 26 bytes of ESP, then down to a multiple of four.
 _VXLAN, _ESP = 50, 26

@@ -8,10 +8,7 @@ from rules.flows import Flow, Group, Protocol
 
 _REQUIREMENTS = "https://github.com/antrea-io/antrea/blob/main/docs/network-requirements.md"
 _MTU = "https://github.com/antrea-io/antrea/blob/main/pkg/agent/config/node_config.go"
-_NCP = (
-    "https://docs.vmware.com/en/VMware-NSX-Container-Plugin/3.2/ncp-kubernetes/"
-    "GUID-52A92986-0FDF-43A5-A7BB-C037889F7559.html"
-)
+_NCP = "https://github.com/vmware/nsx-container-plugin-operator"
 _ROWS = Rows("antrea", _REQUIREMENTS)
 # Bytes that ESP takes more, around any tunnel.
 _IPSEC = 38
@@ -27,9 +24,7 @@ def _geneve() -> Flow:
 
 
 def _ipsec() -> tuple[Flow, ...]:
-    authenticated = _ROWS.ip(
-        "ah", Protocol.AH, "IPsec without encryption (IP protocol 51)", when="AH is negotiated"
-    )
+    authenticated = _ROWS.ip("ah", Protocol.AH, "IPsec's headers (IP protocol 51, not a port)")
     return (*_ROWS.ipsec(), authenticated)
 
 
@@ -140,6 +135,13 @@ def _antrea_flows() -> tuple[Flow, ...]:
             "BGP with routers: admit them too",
             "antrea-agent",
             when="a BGPPolicy listens",
+        ),
+        _ROWS.udp(
+            "bfd",
+            3784,
+            "BFD with routers: admit them too",
+            "antrea-agent",
+            when="a BGPPolicy's peers use BFD",
         ),
         _ROWS.udp(
             "multicluster-wireguard",

@@ -17,9 +17,15 @@ def profiles() -> tuple[Profile, ...]:
     return (_weave(),)
 
 
+def _sleeve() -> Flow:
+    return _ROWS.udp(
+        "sleeve", 6783, "pod packets in UDP, also where the kernel's VXLAN does not pass", "weaver"
+    )
+
+
 def _fastdp() -> tuple[Flow, ...]:
     return (
-        _ROWS.udp("sleeve", 6783, "the way back where VXLAN does not pass", "weaver"),
+        _sleeve(),
         _ROWS.udp("fastdp", 6784, "VXLAN in the kernel: pod packets between nodes"),
     )
 
@@ -50,7 +56,7 @@ def _weave() -> Profile:
             Mode(
                 "sleeve",
                 "UDP through a program",
-                (_ROWS.udp("sleeve", 6783, "pod packets between nodes", "weaver"),),
+                (_sleeve(),),
                 _OVERHEAD,
                 None,
             ),

@@ -17,7 +17,7 @@ KONNECTIVITY = (
 )
 NODE_LOCAL_DNS = "https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"
 METALLB = "https://metallb.io/#requirements"
-CLOUD_PROVIDER = "https://github.com/kubernetes/cloud-provider/blob/master/ports.go"
+CLOUD_PROVIDER = "https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/cloud-provider/ports.go"
 
 
 def _row(

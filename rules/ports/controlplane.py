@@ -146,7 +146,7 @@ _ETCD = (
         process="etcd",
         bind=Bind.LOOPBACK,
         optional=True,
-        when="kubeadm made the member (kubeadm init phase etcd local)",
+        when="kubeadm init phase etcd local made the member",
     ),
     Flow(
         "etcd-metrics-monitoring",

@@ -163,7 +163,7 @@ _SCTP = tuple(
         since=Version(1, 19),
         optional=True,
         when="a Service has protocol SCTP",
-        source="https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/614-SCTP-support",
+        source="https://kubernetes.io/docs/reference/networking/service-protocols/",
     )
     for row in _node_ports(Protocol.SCTP)
 )
