@@ -210,7 +210,7 @@ def _cilium() -> Profile:
         files=("/var/run/cilium", "/sys/fs/bpf"),
         links=("cilium_host", "cilium_net", "cilium_vxlan", "cilium_geneve", "cilium_wg0", "lxc*"),
         notes=(
-            "It renames other conf files to *.cilium_bak (cni-exclusive).",
+            "It renames other conf files so that they end in .cilium_bak (cni-exclusive).",
             "With kubeProxyReplacement no kube-proxy runs: set proxy.disabled in the cluster file.",
             "Cluster mesh reaches 2379/tcp of its API server, by a NodePort (32379) or a load "
             "balancer.",
