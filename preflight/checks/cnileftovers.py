@@ -82,14 +82,10 @@ def cni_leases_live(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 def _living(facts: Facts, cni: Cni) -> Living:
     names = {path.rpartition("/")[2] for path in known_or(cni.namespaces, ())}
-    ids = cni.live_containers
-    unknown = isinstance(ids, Unknown)
-    return Living(
-        None if isinstance(ids, Unknown) else frozenset(ids),
-        frozenset(names),
-        _since_boot_s(facts),
-        ids.message if unknown and isinstance(ids, Unknown) else "",
-    )
+    booted_s = _since_boot_s(facts)
+    if isinstance(cni.live_containers, Unknown):
+        return Living(None, frozenset(names), booted_s, cni.live_containers.message)
+    return Living(frozenset(cni.live_containers), frozenset(names), booted_s)
 
 
 def _since_boot_s(facts: Facts) -> float | None:
@@ -99,7 +95,9 @@ def _since_boot_s(facts: Facts) -> float | None:
         collected = timegm(strptime(facts.collected, "%Y-%m-%dT%H:%M:%SZ"))
     except ValueError:
         return None
-    return collected - facts.system.boot_time
+    since = collected - facts.system.boot_time
+    # A clock that was set since then tells nothing.
+    return since if since > 0 else None
 
 
 def _foreign_networks(cni: Cni) -> frozenset[str]:
@@ -226,7 +224,7 @@ def _chains(facts: Facts, cni: Cni, living: Living) -> Iterator[Judgement]:
             subject="chains",
             observed=f"{len(dead)} leaked",
             expected="0",
-            remedy=" && ".join(_drop_chain(*item) for item in dead[:_NAMED_FILES]),
+            remedy=drop_chains(dead),
         )
 
 
@@ -264,13 +262,24 @@ def _program(backend: str, family: str) -> str:
     return f"{'ip6tables' if six else 'iptables'}{legacy}"
 
 
-def _drop_chain(program: str, table: str, chain: str) -> str:
-    """Takes out the jumps to a chain, then the chain. The name was matched: it needs no quotes."""
-    base = f"{program} -w -t {shlex.quote(table)}"
-    return (
-        f"{base} -S | sed -n '/-j {chain}/s/^-A/{program} -w -t {table} -D/p' | sh && "
-        f"{base} -F {chain} && {base} -X {chain}"
-    )
+def drop_chains(chains: Iterable[tuple[str, str, str]]) -> str:
+    """Commands that take out the jumps to chains (program, table, name), then the chains.
+
+    By rule number: a rule's own text may hold words that a shell would run.
+    """
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for program, table, chain in chains:
+        parent = "CNI-HOSTPORT-DNAT" if _PORTMAP_CHAIN.fullmatch(chain) else "POSTROUTING"
+        groups.setdefault((program, table, parent), []).append(chain)
+    commands = []
+    for (program, table, parent), names in groups.items():
+        base = f"{program} -w -t {shlex.quote(table)}"
+        commands.append(
+            f"for chain in {' '.join(names)}; do {base} -n --line-numbers -L {parent} | "
+            f"awk -v chain=$chain '$2 == chain {{print $1}}' | sort -rn | "
+            f"xargs -rn1 {base} -D {parent}; {base} -F $chain; {base} -X $chain; done"
+        )
+    return " && ".join(commands)
 
 
 def _veths(facts: Facts, cni: Cni, target: Target) -> Iterator[Judgement]:

@@ -11,7 +11,7 @@ from preflight.checks.registry import Judgement, check, failed, passed, undeterm
 from preflight.checks.scope import is_node, pod_network
 from preflight.cni.products import brought, made_of_reference_plugins, needed_beforehand
 from preflight.cni.spec import NetworkConfig
-from preflight.cni.winner import CONTAINERD
+from preflight.cni.winner import CRIO
 from preflight.facts.model import Facts, Unknown, known
 from preflight.facts.model.cni import Cni, Plugin
 from preflight.target import Phase, Target
@@ -85,7 +85,7 @@ def required(
     """The types that must be on the node now.
 
     With a configuration: its whole chain, less what the product's pods have yet to bring. Without:
-    what nobody else brings. containerd needs loopback for every pod beside.
+    what nobody else brings. Runtimes but CRI-O, which does that itself, run loopback for every pod.
     """
     from preflight.cni.schema import REFERENCE
 
@@ -96,10 +96,9 @@ def required(
         kinds = tuple(kind for kind in network.types if kind in REFERENCE and kind not in coming)
     else:
         kinds = network.types
-    bring_loopback = "loopback" in brought(profile) and target.phase is Phase.BEFORE
-    if who.kind == CONTAINERD and not bring_loopback:
-        kinds = (*kinds, "loopback")
-    return tuple(dict.fromkeys(kinds))
+    coming_too = "loopback" in brought(profile) and target.phase is Phase.BEFORE
+    chain = tuple(dict.fromkeys(kind for kind in kinds if kind != "loopback"))
+    return chain if who.kind == CRIO or coming_too else (*chain, "loopback")
 
 
 def _elsewhere(plugin: Plugin, who: Reader) -> Judgement:
