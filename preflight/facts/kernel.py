@@ -18,7 +18,7 @@ from preflight.facts.swap import parse_swaps, read_boot_swap
 from preflight.facts.sysctls import read_sysctls
 from preflight.settings import Settings
 from preflight.versions.kernel import OPTIONAL_OPTIONS, required_options
-from preflight.versions.modules import MODULES
+from preflight.versions.modules import MODULES, POD_NETWORK_OPTIONS
 from rules.run import find_program
 
 ASKED_OPTIONS = frozenset(
@@ -27,12 +27,7 @@ ASKED_OPTIONS = frozenset(
         *required_options(2),
         *OPTIONAL_OPTIONS,
         *(option for option, _ in MODULES.values()),
-        "BPF",
-        "BPF_JIT",
-        "BPF_SYSCALL",
-        "CRYPTO_SHA1",
-        "CRYPTO_USER_API_HASH",
-        "NETKIT",
+        *POD_NETWORK_OPTIONS,
     )
 )
 

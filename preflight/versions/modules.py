@@ -15,6 +15,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "ip6_tunnel": ("IPV6_TUNNEL", "/sys/module/ip6_tunnel"),
     "sit": ("IPV6_SIT", "/sys/module/sit"),
     "ip_gre": ("NET_IPGRE", "/sys/module/ip_gre"),
+    "fou": ("NET_FOU", "/sys/module/fou"),
     "wireguard": ("WIREGUARD", "/sys/module/wireguard"),
     "esp4": ("INET_ESP", "/sys/module/esp4"),
     "esp6": ("INET6_ESP", "/sys/module/esp6"),
@@ -75,6 +76,18 @@ MODULES: dict[str, tuple[str, str]] = {
 }
 # Modules that had another name: xt_MASQUERADE was ipt_MASQUERADE up to kernel 5.1.
 OLD_NAMES = {"xt_MASQUERADE": "ipt_MASQUERADE"}
+# Options of pod networks that no module stands for (https://docs.cilium.io, system requirements).
+POD_NETWORK_OPTIONS = (
+    "BPF",
+    "BPF_JIT",
+    "BPF_SYSCALL",
+    "CRYPTO_SHA1",
+    "CRYPTO_USER_API_HASH",
+    "NETKIT",
+    "NET_CLS_ACT",
+    "PERF_EVENTS",
+    "SCHEDSTATS",
+)
 # kube-proxy's mode -> what its rules are made of. Source: the rules that pkg/proxy/iptables,
 # pkg/proxy/ipvs (README.md: required kernel modules) and pkg/proxy/nftables of kubernetes write.
 # xt_comment is not here: kubeadm asks for its option, so kernel-config judges it.
