@@ -9,7 +9,8 @@ from preflight.facts.links import start_links
 from preflight.facts.model import Unknown
 from preflight.facts.model.network import Network
 from preflight.facts.names import collect_resolvers
-from preflight.facts.routes import start_neighbours, start_routes
+from preflight.facts.neighbours import start_neighbours
+from preflight.facts.routes import start_routes
 from preflight.facts.timesync import collect_time_sync
 from preflight.settings import Settings
 

@@ -1,19 +1,19 @@
-"""Routes and neighbours: from `ip -j`, from plain `ip`, else from /proc/net."""
+"""Routes of every table: from `ip -j`, from plain `ip`, else the main ones from /proc/net."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import pairwise
 from typing import Any
 
 from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown
-from preflight.facts.model.network import IPAddress, IPNetwork, Neighbour, Route
+from preflight.facts.model.network import IPAddress, IPNetwork, Route
+from preflight.facts.procroutes import parse_proc_ipv6_route, parse_proc_route
 from rules.record import record
-from rules.run import Output
 
 _TYPES = frozenset(
     (
@@ -31,8 +31,6 @@ _TYPES = frozenset(
 )
 _TABLES = {"254": "main", "255": "local", "253": "default"}
 _V4_ANY, _V6_ANY = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
-# include/uapi/linux/route.h, ipv6_route.h
-_RTF_REJECT, _RTF_LOCAL = 0x0200, 0x80000000
 
 
 @record
@@ -130,53 +128,6 @@ def _parse_plain(text: str, family: int) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def parse_proc_route(text: str) -> tuple[Route, ...]:
-    """/proc/net/route: the main table of IPv4; addresses are little-endian hex."""
-    found = []
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) < 8:
-            continue
-        destination, gateway, mask = (
-            IPv4Address(bytes.fromhex(words[place])[::-1]) for place in (1, 2, 7)
-        )
-        # A route that drops has no device.
-        drops = words[0] == "*" or int(words[3], 16) & _RTF_REJECT
-        found.append(
-            Route(
-                IPv4Network(f"{destination}/{mask}", strict=False),
-                "" if drops else words[0],
-                gateway if int(gateway) else None,
-                int(words[6]),
-                type="unreachable" if drops else "unicast",
-            )
-        )
-    return tuple(found)
-
-
-def parse_proc_ipv6_route(text: str) -> tuple[Route, ...]:
-    """/proc/net/ipv6_route: routes of IPv6; those of this node's own addresses are ``local``."""
-    found = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) != 10:
-            continue
-        gateway, flags = IPv6Address(bytes.fromhex(words[4])), int(words[8], 16)
-        local = bool(flags & _RTF_LOCAL)
-        kind = "local" if local else "unreachable" if flags & _RTF_REJECT else "unicast"
-        found.append(
-            Route(
-                IPv6Network((bytes.fromhex(words[0]), int(words[1], 16)), strict=False),
-                words[9],
-                gateway if int(gateway) else None,
-                int(words[5], 16),
-                "local" if local or words[0].startswith("ff") else "main",
-                kind,
-            )
-        )
-    return tuple(found)
-
-
 def start_routes(host: Host) -> Callable[[], RouteTables]:
     """Starts `ip` for both families; calling the answer waits and reads /proc where it must."""
     # A kernel without IPv6 has no such file, and `ip -6` then fails.
@@ -213,43 +164,3 @@ def read_proc(host: Host, why: Unknown) -> RouteTables:
     v6 = host.read("/proc/net/ipv6_route")
     routes = parse_proc_route(v4) + (() if isinstance(v6, Unknown) else parse_proc_ipv6_route(v6))
     return RouteTables(routes, why)
-
-
-def parse_neighbours(text: str) -> tuple[Neighbour, ...]:
-    """``ip -j neigh`` -> entries that have a MAC. Raises ValueError for what is not JSON."""
-    found = []
-    for item in json.loads(text or "[]"):
-        address = _address(item.get("dst"))
-        if address is not None and item.get("lladdr"):
-            state = item.get("state") or [""]
-            found.append(
-                Neighbour(address, str(item.get("dev", "")), str(item["lladdr"]), str(state[0]))
-            )
-    return tuple(found)
-
-
-def parse_proc_arp(text: str) -> tuple[Neighbour, ...]:
-    """/proc/net/arp: the IPv4 half of the neighbour table; flag 2 is a complete entry."""
-    found = []
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) == 6 and int(words[2], 16) & 0x2:
-            found.append(Neighbour(IPv4Address(words[0]), words[5], words[3], "REACHABLE"))
-    return tuple(found)
-
-
-def start_neighbours(host: Host) -> Callable[[], Known[tuple[Neighbour, ...]]]:
-    """Starts `ip -j neigh`; calling the answer waits, and reads /proc/net/arp where it must."""
-    answer = host.start(("ip", "-j", "neigh"))
-
-    def finish() -> Known[tuple[Neighbour, ...]]:
-        output = answer()
-        if isinstance(output, Output):
-            try:
-                return parse_neighbours(output.stdout)
-            except (ValueError, AttributeError):
-                pass
-        text = host.read("/proc/net/arp")
-        return text if isinstance(text, Unknown) else parse_proc_arp(text)
-
-    return finish

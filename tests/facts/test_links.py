@@ -8,9 +8,10 @@ import pytest
 
 from preflight.facts import links
 from preflight.facts.host import Host
-from preflight.facts.links import DeviceClass, parse_addr, parse_if_inet6
+from preflight.facts.links import parse_addr
 from preflight.facts.model import Known, Unknown, known
 from preflight.facts.model.network import Interface
+from preflight.facts.sysclass import DeviceClass, parse_if_inet6
 from rules.run import Output
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "network"

@@ -9,15 +9,9 @@ import pytest
 from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown, known
 from preflight.facts.model.network import Route
-from preflight.facts.routes import (
-    parse_neighbours,
-    parse_proc_arp,
-    parse_proc_ipv6_route,
-    parse_proc_route,
-    parse_routes,
-    start_neighbours,
-    start_routes,
-)
+from preflight.facts.neighbours import parse_neighbours, parse_proc_arp, start_neighbours
+from preflight.facts.procroutes import parse_proc_ipv6_route, parse_proc_route
+from preflight.facts.routes import parse_routes, start_routes
 from rules.run import Output
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "network"
