@@ -81,8 +81,10 @@ def _judge(facts: Facts, target: Target, cidr: IPNetwork, word: str, key: str) -
         return _clashing(cidr, word, key, list(clashes.values()))
     if unread := _unread(network):
         return undetermined(
-            f"no address is in the {word} range {cidr}; whether a route is: {unread.message}",
+            f"no address is in the {word} range {cidr}, but not every route could be read: "
+            f"{unread.message}",
             subject=str(cidr),
+            remedy="install iproute2, then run nodeprep again",
         )
     return passed(f"no other network has a part of {cidr}", subject=str(cidr), observed=str(cidr))
 
