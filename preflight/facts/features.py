@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 
 from preflight.facts.cgroups import ROOT, groups, parse_proc_cgroups
 from preflight.facts.host import Host
@@ -90,7 +89,7 @@ def cgroup_bpf(path: str = ROOT) -> bool | None:
     import errno
     import struct
 
-    number = _BPF_CALL.get(platform.machine())
+    number = _BPF_CALL.get(os.uname().machine)
     if number is None:
         return None
     try:
