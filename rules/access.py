@@ -13,6 +13,7 @@ from rules.cluster import Cluster, IPNetwork, Role
 from rules.errors import UsageError
 from rules.flows import Flow, Group, Protocol
 from rules.policy import Policy
+from rules.ports import host
 from rules.record import record
 
 
@@ -93,6 +94,51 @@ def merged(networks: tuple[IPNetwork, ...], family: int) -> tuple[IPNetwork, ...
     if family == 4:
         return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
     return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
+
+
+@record
+class PodTraffic:
+    """What is forwarded for the pods of one family, beside the admissions of flows.
+
+    Pods may send to anywhere, and ``nodes`` and pods to pods. ``pods`` and ``nodes`` are disjoint
+    and sorted; ``pods`` is never empty.
+    """
+
+    family: int
+    pods: tuple[IPNetwork, ...]
+    nodes: tuple[IPNetwork, ...]
+
+
+def pod_traffic(policy: Policy) -> tuple[PodTraffic, ...]:
+    """The pod traffic of each family that has pods; none where no kubelet runs."""
+    if not policy.role.runs_kubelet:
+        return ()
+    cluster = policy.cluster
+    nodes = group_networks(Group.NODES, cluster)
+    return tuple(
+        PodTraffic(family, pods, merged(nodes, family))
+        for family in (4, 6)
+        if (pods := merged(cluster.pod_subnets, family))
+    )
+
+
+def let_through(policy: Policy) -> tuple[Admission, ...]:
+    """What rules of ours let in: the policy's admissions, and what no host can do without.
+
+    That is what any router or neighbour sends (ICMP errors, neighbour discovery, DHCP answers)
+    and the operators' way in, in both families, whichever the cluster uses. Loopback and
+    established connections pass beside these. Raises UsageError as ``admissions`` does.
+    """
+    wanted = admissions(policy)
+    there = {(admission.flow, admission.family) for admission in wanted}
+    found = list(wanted)
+    for flow in host.ROWS:
+        if flow.sources & {Group.ANYWHERE, Group.ADMINS} and Group.NODES not in flow.sources:
+            networks = _networks(flow, policy.cluster)
+            for family in sorted(flow.families):
+                if (flow.id, family) not in there and (sources := merged(networks, family)):
+                    found += _admissions(flow, family, sources)
+    return tuple(found)
 
 
 def admissions(policy: Policy) -> tuple[Admission, ...]:
