@@ -68,7 +68,7 @@ def _interface(item: dict[str, Any], names: set[str], devices: DeviceClass) -> I
         parent="" if elsewhere or kind in ("veth", "netkit") else link,
         peer_elsewhere=kind in ("veth", "netkit") and elsewhere,
         loopback=loopback,
-        mac_pinned=key in devices.pinned,
+        mac_pinned=devices.mac_pinned(key),
         addresses=tuple(_addresses(item.get("addr_info", []))),
         arp="NOARP" not in flags,
         virtual_functions=len(item.get("vfinfo_list") or ()),

@@ -34,6 +34,11 @@ class DeviceClass:
 
     hardware: frozenset[tuple[str, int]] = frozenset()
     pinned: frozenset[tuple[str, int]] = frozenset()
+    unpinned: frozenset[tuple[str, int]] = frozenset()
+
+    def mac_pinned(self, key: tuple[str, int]) -> bool | None:
+        """Whether a bridge's MAC was set by hand; None for anything else that it does not show."""
+        return key in self.pinned if key in self.pinned | self.unpinned else None
 
 
 def parse_if_inet6(text: str) -> dict[str, tuple[Address, ...]]:
@@ -55,7 +60,7 @@ def parse_if_inet6(text: str) -> dict[str, tuple[Address, ...]]:
 def read_devices(host: Host) -> DeviceClass:
     """Cards and hand-set bridge MACs. Two reads for each card or bridge, one look for the rest."""
     names = host.listdir(CLASS)
-    hardware, pinned = set(), set()
+    hardware, pinned, unpinned = set(), set(), set()
     for name in () if isinstance(names, Unknown) else names:
         card = os.path.exists(f"{CLASS}/{name}/device")
         if not card and not os.path.isdir(f"{CLASS}/{name}/bridge"):
@@ -65,7 +70,9 @@ def read_devices(host: Host) -> DeviceClass:
             hardware.add((name, index))
         elif _number(host, name, "addr_assign_type") == 3:
             pinned.add((name, index))
-    return DeviceClass(frozenset(hardware), frozenset(pinned))
+        else:
+            unpinned.add((name, index))
+    return DeviceClass(frozenset(hardware), frozenset(pinned), frozenset(unpinned))
 
 
 def read_class(host: Host, devices: DeviceClass) -> Known[tuple[Interface, ...]]:
@@ -115,7 +122,7 @@ def _from_class(
         parent=peer if kind != "veth" and other != index else "",
         peer_elsewhere=kind == "veth" and not peer,
         loopback=loopback,
-        mac_pinned=(name, index) in devices.pinned,
+        mac_pinned=devices.mac_pinned((name, index)),
         addresses=addresses,
         arp=not flags & IFF_NOARP,
     )

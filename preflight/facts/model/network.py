@@ -43,8 +43,9 @@ class Interface:
     a card. ``hardware`` is whether /sys/class/net/X/device exists. ``carrier`` is None where the
     kernel does not say (interface down). ``port_of`` is the master, ``parent`` the lower
     interface (VLAN, macvlan, vxlan). ``peer_elsewhere``: a veth whose other end is in another
-    network namespace. ``mac`` empty for interfaces that have none. ``mac_pinned``: a bridge whose
-    MAC was set by hand (addr_assign_type 3). ``mtu`` in bytes. ``arp``: whether it asks for
+    network namespace. ``mac`` empty for interfaces that have none. ``mac_pinned``: whether a
+    bridge's MAC was set by hand (addr_assign_type 3); None for what is no bridge, and where /sys
+    does not show it. ``mtu`` in bytes. ``arp``: whether it asks for
     neighbours' addresses. ``virtual_functions`` is how many SR-IOV functions it has been split
     into.
     """
@@ -62,7 +63,7 @@ class Interface:
     parent: str = ""
     peer_elsewhere: bool = False
     loopback: bool = False
-    mac_pinned: bool = False
+    mac_pinned: bool | None = None
     addresses: tuple[Address, ...] = ()
     arp: bool = True
     virtual_functions: int = 0
