@@ -15,11 +15,17 @@ from preflight.config.clusterfile import (
 )
 from preflight.config.kubeadm_args import arguments
 from preflight.config.section import Section
-from rules.cluster import IPNetwork
+from rules.cluster import IPAddress, IPNetwork
 from rules.version import Version
 
 # kubeadm asks dl.k8s.io what these stand for; only the form with a minor says it by itself.
 _LABEL = re.compile(r"(?:ci/|ci-cross/|release/)?(?:stable|latest)(?:-(\d+(?:\.\d+)?))?")
+
+_COMPONENTS = {
+    "apiServer": "kube-apiserver",
+    "controllerManager": "kube-controller-manager",
+    "scheduler": "kube-scheduler",
+}
 
 
 def read_cluster(section: Section, api_version: str) -> dict[str, Any]:
@@ -32,6 +38,7 @@ def read_cluster(section: Section, api_version: str) -> dict[str, Any]:
         "certificates_dir": section.word("certificatesDir", values.path),
         "cluster.pod_subnets": _subnets(manager, "cluster-cidr"),
         "cluster.service_subnets": _subnets(api_server, "service-cluster-ip-range"),
+        "bind_addresses": _bind_addresses(section, api_version),
         "secure_port": api_server.word("secure-port", values.port),
         "cluster.ports.node_ports": api_server.word("service-node-port-range", values.port_range),
         "mask_any": manager.word("node-cidr-mask-size", values.whole(1, 128)),
@@ -49,6 +56,15 @@ def read_cluster(section: Section, api_version: str) -> dict[str, Any]:
         said["proxy_disabled"] = proxy.truth("disabled")
     said.update(_etcd(section))
     return said
+
+
+def _bind_addresses(section: Section, api_version: str) -> dict[str, IPAddress] | None:
+    found = {}
+    for key, component in _COMPONENTS.items():
+        flags = arguments(section.section(key), "extraArgs", api_version)
+        if (address := flags.word("bind-address", values.bind_address)) is not None:
+            found[component] = address
+    return found or None
 
 
 def _etcd(section: Section) -> dict[str, Any]:

@@ -94,6 +94,14 @@ def address_or_any(text: str) -> IPAddress:
     return ip_address(text) if text in ("0.0.0.0", "::") else address(text)  # noqa: S104
 
 
+def bind_address(text: str) -> IPAddress:
+    """What a program may listen on: any address, loopback and 0.0.0.0 included."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not an IP address") from None
+
+
 def addresses(text: str) -> tuple[IPAddress, ...]:
     """The kubelet's ``--node-ip``: one address, one of each family with a comma between, or 0.0.0.0
     or :: for the family that it is to choose from."""

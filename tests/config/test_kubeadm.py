@@ -268,6 +268,11 @@ BROKEN = [
         "3: localAPIEndpoint.bindPort",
         "70000 is not from",
     ),
+    (
+        cluster("scheduler: {extraArgs: [{name: bind-address, value: lo}]}"),
+        "3: scheduler.extraArgs.bind-address",
+        "is not an IP address",
+    ),
     (init("nodeRegistration: {name: a_b}"), "3: nodeRegistration.name", "is not a host name"),
     (
         init("nodeRegistration:\n  kubeletExtraArgs: [{name: fail-swap-on, value: maybe}]"),
@@ -286,6 +291,22 @@ BROKEN = [
         "is not one of 'iptables', 'ipvs', 'nftables'",
     ),
 ]
+
+
+def test_bind_addresses(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        cluster(
+            "apiServer: {extraArgs: {bind-address: 192.0.2.11}}\n"
+            "controllerManager: {extraArgs: {bind-address: '::'}}\n"
+            "scheduler: {extraArgs: {v: '4'}}",
+            "v1beta3",
+        ),
+    )
+    assert settings.bind_addresses == {
+        "kube-apiserver": ip_address("192.0.2.11"),
+        "kube-controller-manager": ip_address("::"),
+    }
 
 
 @pytest.mark.parametrize(("text", "place", "problem"), BROKEN)
