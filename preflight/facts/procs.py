@@ -40,6 +40,11 @@ def command_of(pid: int, *, proc: str = "/proc") -> str:
     return _text(f"{proc}/{pid}/cmdline").replace("\0", " ").strip()
 
 
+def name_of(pid: int, *, proc: str = "/proc") -> str:
+    """The process's name as the kernel keeps it (15 characters at most); empty where it is gone."""
+    return _text(f"{proc}/{pid}/comm").rstrip("\n")
+
+
 def parent_of(pid: int, *, proc: str = "/proc") -> int | None:
     """The parent's process id; None where the process is gone or may not be read."""
     # The name is in brackets and may hold anything, brackets and blanks included.
@@ -60,7 +65,7 @@ def process_names(*, proc: str = "/proc") -> Known[dict[int, str]]:
     names = {
         int(entry): name
         for entry in entries
-        if entry.isdigit() and (name := _text(f"{proc}/{entry}/comm").rstrip("\n"))
+        if entry.isdigit() and (name := name_of(int(entry), proc=proc))
     }
     if 1 not in names:
         return Unknown("denied", f"{proc} hides the processes of other users")

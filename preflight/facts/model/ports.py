@@ -12,8 +12,10 @@ from rules.record import record
 class Listener:
     """A TCP socket that listens, or a UDP socket that is bound and not connected.
 
-    ``pid`` None: the kernel's own (a vxlan or WireGuard device) or one that may not be seen.
-    ``unit`` is the systemd unit of the process, empty if none.
+    ``pid`` None: nobody that may be seen holds it; ``kernel``: every process was seen, so it is the
+    kernel's own (a vxlan or WireGuard device). ``process`` as in /proc/PID/comm, 15 characters.
+    ``unit`` is the systemd unit of the process, empty if none. ``dual``: bound to ``::`` and takes
+    IPv4 packets too.
     """
 
     protocol: str
@@ -22,6 +24,8 @@ class Listener:
     pid: int | None = None
     process: str = ""
     unit: str = ""
+    dual: bool = False
+    kernel: bool = False
 
 
 @record
@@ -39,7 +43,8 @@ class BindProbe:
 
 @record
 class Ports:
-    """``range`` and ``reserved`` are net.ipv4.ip_local_port_range and ip_local_reserved_ports."""
+    """``bind_probes`` only of ports on which nobody listens. ``ephemeral`` and ``reserved`` are
+    net.ipv4.ip_local_port_range and ip_local_reserved_ports, ends included."""
 
     listeners: Known[tuple[Listener, ...]]
     bind_probes: Known[tuple[BindProbe, ...]]
