@@ -53,6 +53,8 @@ def render(
         rows = list(group)
         if status in (Status.PASS, Status.SKIP) and not verbose:
             rows = [_together(list(same)) for _, same in groupby(rows, key=lambda row: row.id)]
+        if status is Status.SKIP and not verbose:
+            rows = _same_reason(rows)
         if len(lines) > 2 and status in (Status.UNKNOWN, Status.WARN, Status.FAIL):
             lines.append("")
         for found in rows:
@@ -70,9 +72,10 @@ def _header(report: CheckReport) -> str:
         if target.version_source
         else str(target.version)
     )
+    pods = f", pod network {network}" if target.role.runs_kubelet else ""
     return (
         f"{printable(report.node) or 'this machine'} as {target.role.value}, "
-        f"{target.phase.value} kubeadm, Kubernetes {version}, pod network {network}"
+        f"{target.phase.value} kubeadm, Kubernetes {version}{pods}"
     )
 
 
@@ -87,6 +90,26 @@ def _together(same: list[Finding]) -> Finding:
     holds = "holds for" if first.status is Status.PASS else "not judged for"
     message = f"{holds} {named}{more}" if subjects else first.message
     return Finding(first.id, "", first.title, first.status, first.severity, message)
+
+
+def _same_reason(rows: list[Finding]) -> list[Finding]:
+    """Checks that are skipped for one and the same reason, as one row."""
+    by_reason: dict[str, list[Finding]] = {}
+    for row in rows:
+        by_reason.setdefault(row.message, []).append(row)
+    return [
+        same[0]
+        if len(same) == 1
+        else Finding(
+            f"{len(same)} checks",
+            "",
+            "",
+            Status.SKIP,
+            same[0].severity,
+            f"{message}: {', '.join(row.id for row in same)}",
+        )
+        for message, same in by_reason.items()
+    ]
 
 
 def _finding(

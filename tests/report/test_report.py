@@ -72,6 +72,14 @@ def test_quiet_leaves_only_what_needs_doing_and_verbose_shows_each_subject() -> 
     assert "source: https://example.test/x" in verbose
 
 
+def test_checks_skipped_for_one_reason_are_one_line() -> None:
+    skips = [
+        found(id, Status.SKIP, message="no kubelet runs here") for id in ("swap-off", "selinux")
+    ]
+    (line,) = [line for line in text.render(report(*skips)).splitlines() if "SKIP" in line]
+    assert line.endswith("2 checks  no kubelet runs here: swap-off, selinux")
+
+
 def test_a_narrow_terminal_folds_messages_and_keeps_commands_whole() -> None:
     long = found(
         "swap-off", Status.FAIL, message="word " * 40, remedy="sed -i /swap/d /etc/fstab " * 5
