@@ -1,7 +1,8 @@
-"""Reading files that people name: regular, bounded, text, or one clear error."""
+"""Reading files that people name, and writing files that are whole at every moment."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -50,3 +51,36 @@ def _read_regular(path: str, limit_bytes: int) -> bytes:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from None
     finally:
         os.close(descriptor)
+
+
+def write_atomic(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> None:
+    """Writes ``text`` (UTF-8) to ``path`` by rename: a reader sees the old file or the new one.
+
+    The directory must exist. The data is on the disk before the name is (fsync), so that a power
+    cut leaves no empty file. Raises OSError; the temporary file is then removed.
+    """
+    target = os.fspath(path)
+    directory, name = os.path.split(target)
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(temporary, flags, mode), "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)  # whatever the umask is
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(directory or ".")
+
+
+def _sync_directory(directory: str) -> None:
+    with contextlib.suppress(OSError):  # some file systems cannot; the rename stands all the same
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

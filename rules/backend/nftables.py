@@ -1,0 +1,77 @@
+"""nftables: one table of ours, ``inet nodeprep``, replaced in one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rules.backend import LOAD_TIMEOUT_S, READ_TIMEOUT_S, BackendError, Own, Texts
+from rules.backend.scratch import answer, in_scratch
+from rules.errors import CommandError
+from rules.files import write_atomic
+from rules.run import run
+
+TABLE = "inet nodeprep"
+OBJECT = f"table {TABLE}"
+# Stateless: counters are not part of what is compared and kept.
+_LIST = ("nft", "-s", "list", "table", *TABLE.split())
+# `destroy` needs nft 1.0.7 and kernel 6.3: adding first makes the deletion always possible.
+_CLEAR = f"add table {TABLE}\ndelete table {TABLE}\n"
+
+
+class Nftables:
+    """The native backend: both families, all chains and sets in one transaction."""
+
+    name = "nftables"
+    targets = ("nftables",)
+    restores_at_boot = False
+
+    def __init__(self, scratch: str) -> None:
+        self._scratch = Path(scratch)
+
+    def read(self) -> Own:
+        """Our table as nft lists it; nothing where there is none."""
+        done = run(_LIST, timeout_s=READ_TIMEOUT_S, ok=(0, 1))
+        if done.returncode == 0:
+            return {OBJECT: done.stdout}
+        if "No such file or directory" in done.stderr:
+            return {}
+        raise CommandError("denied" if "ermitted" in done.stderr else "failed", _said(done.stderr))
+
+    def canonical(self, texts: Texts) -> Own | None:
+        """The table as nft lists it after loading it in a scratch namespace."""
+        path = self._file("wanted.nft", text_of(texts))
+        listed = answer(in_scratch([("nft", "-f", path), _LIST]))
+        return None if listed is None else {OBJECT: listed}
+
+    def load(self, texts: Texts, live: Own) -> None:
+        """One transaction: the old table goes and the new one comes, or nothing happens."""
+        self._load(text_of(texts))
+
+    def restore(self, own: Own) -> None:
+        """One transaction; the table is gone after it where ``own`` has none."""
+        self._load(_CLEAR + own.get(OBJECT, ""))
+
+    def boot_lines(self, texts: Texts, directory: str) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The file itself, loaded as it is."""
+        return {"nodeprep.nft": text_of(texts)}, (f"nft -f {directory}/nodeprep.nft",)
+
+    def _load(self, text: str) -> None:
+        try:
+            run(["nft", "-f", self._file("load.nft", text)], timeout_s=LOAD_TIMEOUT_S)
+        except CommandError as error:
+            raise BackendError(f"nft did not take the table: {error}") from error
+
+    def _file(self, name: str, text: str) -> str:
+        path = self._scratch / name
+        write_atomic(path, text)
+        return str(path)
+
+
+def text_of(texts: Texts) -> str:
+    """The one nft file of the artefact."""
+    return "".join(text for name, text in texts["nftables"].items() if name.endswith(".nft"))
+
+
+def _said(stderr: str) -> str:
+    lines = stderr.strip().splitlines()
+    return f"nft cannot list our table: {lines[0] if lines else 'nothing printed'}"
