@@ -46,7 +46,7 @@ def cni_bridge_sane(facts: Facts, target: Target) -> Iterator[Judgement]:
     for name, body in wanted.items():
         found = next((item for item in interfaces if item.name == name), None)
         if found is None:
-            yield passed(f"there is no {name} yet; the first pod makes it", subject=name)
+            yield passed(f"there is no {name} yet; the pod network makes it", subject=name)
             continue
         faults = list(_faults(found, body, interfaces, facts, target))
         yield from faults
@@ -161,6 +161,12 @@ def _overlap(one: IPInterface, other: IPInterface) -> bool:
 def _mac(found: Interface, body: dict[str, Any] | None) -> Iterator[Judgement]:
     gateway = body is None or body.get("isGateway") or body.get("isDefaultGateway")
     if found.mac_pinned or not gateway:
+        return
+    if found.mac_pinned is None:
+        yield undetermined(
+            f"whether {found.name} keeps its MAC is not known: /sys does not show this interface",
+            subject=found.name,
+        )
         return
     name = shlex.quote(found.name)
     mac = found.mac if found.mac and found.mac != _NO_MAC else _made_up(found, body)

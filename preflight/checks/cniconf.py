@@ -45,7 +45,11 @@ def cni_conf_winner(facts: Facts, target: Target) -> Iterator[Judgement]:
     if not is_node(facts, target):
         yield not_a_node()
         return
-    who, (profile, _) = reader(facts, target), pod_network(target)
+    profile, _ = pod_network(target)
+    if profile.system != "linux" or not (profile.conf_files or profile.binaries):
+        yield skipped(f"{profile.title} has no CNI configuration on a Linux node")
+        return
+    who = reader(facts, target)
     choice = chosen(known(facts.cni), who)
     if choice.unread is not None:
         yield undetermined(f"which file {who.title} takes is not known: {choice.unread.message}")
@@ -62,9 +66,10 @@ def cni_conf_winner(facts: Facts, target: Target) -> Iterator[Judgement]:
 def _blocked(choice: Choice, who: Reader) -> Judgement:
     broken = choice.blocked_by
     assert broken is not None  # noqa: S101  (the caller looked)
-    rest = f" and passes over {_names(choice.others)}" if choice.others else ""
+    follow = "follows" if len(choice.others) == 1 else "follow"
+    rest = f", although {_names(choice.others)} {follow}" if choice.others else ""
     return failed(
-        f"{broken.path} {broken.problem}: {who.title} looks at it first, takes no network at all"
+        f"{broken.path} {broken.problem}: {who.title} looks at it first and takes no network at all"
         f"{rest}",
         observed=broken.path,
         expected="a first file that can be read",
@@ -84,8 +89,9 @@ def _nothing(choice: Choice, who: Reader, profile: Profile, target: Target) -> J
     if who.network and choice.others:
         what = f"no file in {who.conf_dir} has the network {who.network} that {who.title} is set to"
     elif target.phase is Phase.BEFORE:
-        who_brings = "this node" if made_of_reference_plugins(profile) else "its own pods"
-        return passed(f"{what} yet; {profile.title} gets it from {who_brings} after kubeadm")
+        if made_of_reference_plugins(profile):
+            return passed(f"{what} yet; it is written once the node has its pod range")
+        return passed(f"{what} yet; it comes with {profile.title}")
     return failed(
         f"{what}, so that the node stays NotReady",
         expected=", ".join(profile.conf_files),
@@ -120,7 +126,7 @@ def _wrong(network: NetworkConfig, who: Reader, profile: Profile, target: Target
             remedy=_aside(network.path, "disabled"),
         )
     return failed(
-        f"{seen}, and the wanted network is {profile.title}",
+        f"{seen}, and the wanted network is {profile.name}",
         observed=f"{network.path} ({product_of(network)})",
         expected=expected,
         remedy=_aside(network.path, "disabled"),

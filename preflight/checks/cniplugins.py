@@ -41,12 +41,15 @@ def cni_plugins_present(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each plugin that is not sound (subject: its type), else one pass."""
     if not is_node(facts, target):
         return
-    cni, who, (profile, _) = known(facts.cni), reader(facts, target), pod_network(target)
+    profile, _ = pod_network(target)
+    if profile.system != "linux":
+        return
+    cni, who = known(facts.cni), reader(facts, target)
     network = None if isinstance(cni.files, Unknown) else wanted_network(cni, who, profile)
     kinds = required(network, who, profile, target)
     if not kinds:
         yield passed(
-            f"{profile.title} needs no plugin beforehand: its own pods bring "
+            f"no plugin is needed beforehand: {profile.title} brings "
             f"{', '.join(brought(profile)) or 'what it needs'}"
         )
         return

@@ -58,10 +58,11 @@ def cni_product_ready(facts: Facts, target: Target) -> Iterator[Judgement]:
 def _summary(profile: Profile, mode: Mode, target: Target) -> str:
     family = 6 if target.cluster.families == (6,) else 4
     overhead = mode.overhead(family)
-    ports = sorted({flow.label for flow in profile.flows_in(mode) if not flow.local})
+    # How pods' packets travel; all ports of the product are port-free's and the firewall's.
+    ports = sorted({flow.label for flow in mode.flows if not flow.local and not flow.optional})
     parts = [f"{profile.title}, {mode.title}" if len(profile.modes) > 1 else profile.title]
     if ports:
-        parts.append(f"needs {', '.join(ports[:6])} between nodes")
+        parts.append(f"needs {', '.join(ports)} between nodes")
     if overhead:
         parts.append(f"takes {overhead} bytes of each packet")
     parts.append("nothing of another product is in the way")

@@ -119,23 +119,37 @@ def _versions(network: NetworkConfig, context: Context) -> Iterator[Problem]:
 
 def _spoken(network: NetworkConfig, version: str, context: Context) -> Iterator[Problem]:
     """Plugins of the chain that do not speak the version of the file."""
-    for kind in network.types:
-        spoken = context.plugin_specs.get(kind)
-        if spoken is None:
-            schema = PLUGINS.get(kind)
-            if schema and version_key(version) < version_key(schema.oldest_spec):
-                spoken = SPEC_VERSIONS[SPEC_VERSIONS.index(schema.oldest_spec) :]
-        if spoken is None or version in spoken:
-            continue
-        usable = [item for item in spoken if version_key(item) <= version_key(context.newest_spec)]
-        best = max(usable, key=version_key, default=spoken[-1] if spoken else "")
-        yield Problem(
-            "cni-version-plugin",
-            "cniVersion",
-            f"cniVersion {version}, and the plugin {kind} speaks only "
-            f"{', '.join(spoken) or 'none'}: every pod fails to start",
-            f'write "cniVersion": "{best}", or install a newer {kind}',
-        )
+    spoken = {kind: _specs(kind, version, context) for kind in network.types}
+    deaf = [kind for kind, specs in spoken.items() if specs is not None and version not in specs]
+    if not deaf:
+        return
+    usable = {
+        item for item in SPEC_VERSIONS if version_key(item) <= version_key(context.newest_spec)
+    }
+    for specs in spoken.values():
+        usable &= set(specs) if specs is not None else usable
+    best = max(usable, key=version_key, default="")
+    names = ", ".join(deaf)
+    wanted = f'write "cniVersion": "{best}", or ' if best else ""
+    yield Problem(
+        "cni-version-plugin",
+        "cniVersion",
+        f"cniVersion {version}, and {names} {'does' if len(deaf) == 1 else 'do'} not speak it "
+        f"({'all speak' if len(spoken) > 1 else 'speaks'} {best or 'no version in common'}): "
+        "every pod fails to start",
+        f"{wanted}install another release of {names}",
+    )
+
+
+def _specs(kind: str, version: str, context: Context) -> tuple[str, ...] | None:
+    """What a plugin speaks: as it answered, else as its source says; None where not known."""
+    spoken = context.plugin_specs.get(kind)
+    if spoken is not None:
+        return spoken
+    schema = PLUGINS.get(kind)
+    if schema is not None and version_key(version) < version_key(schema.oldest_spec):
+        return SPEC_VERSIONS[SPEC_VERSIONS.index(schema.oldest_spec) :]
+    return None
 
 
 def _plugin(

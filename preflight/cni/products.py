@@ -47,7 +47,10 @@ _BRINGS: dict[str, frozenset[str]] = {
     "kindnet": frozenset(),
 }
 # Plugins of which the operator's own configuration takes one or the other.
-_OPTIONAL: dict[str, frozenset[str]] = {"infoblox": frozenset({"macvlan", "bridge"})}
+_OPTIONAL: dict[str, frozenset[str]] = {
+    "infoblox": frozenset({"macvlan", "bridge"}),
+    "dhcp": frozenset({"macvlan", "bridge"}),
+}
 
 # Interfaces by name, or by the start of it where a * ends it -> the product that makes them.
 LINKS: dict[str, str] = {
@@ -125,19 +128,18 @@ def belongs(network: NetworkConfig, profile: Profile) -> bool:
 def made_of_reference_plugins(profile: Profile) -> bool:
     """Whether the network is a reference plugin, that nobody but the operator installs."""
     # Imported here: the reader of facts needs the paths of this module and no schema.
-    from preflight.cni.schema import INTERFACE_PLUGINS
+    from preflight.cni.schema import REFERENCE
 
-    return profile.name in INTERFACE_PLUGINS
+    return profile.name in REFERENCE
 
 
 def needed_beforehand(profile: Profile) -> tuple[str, ...]:
     """The plugins that must be on the node before the product's own pods come."""
     from preflight.cni.schema import REFERENCE
 
-    if made_of_reference_plugins(profile):
-        return profile.binaries
-    others = _BRINGS.get(profile.name, frozenset(profile.binaries))
-    others = others | _OPTIONAL.get(profile.name, frozenset())
+    others = _OPTIONAL.get(profile.name, frozenset())
+    if not made_of_reference_plugins(profile):
+        others = others | _BRINGS.get(profile.name, frozenset(profile.binaries))
     return tuple(kind for kind in profile.binaries if kind in REFERENCE and kind not in others)
 
 

@@ -164,3 +164,8 @@ def test_interfaces_that_are_unknown() -> None:
     (one,) = judge("cni-bridge-sane", node, wanted())
     assert one.status is Status.UNKNOWN
     assert judge("cni-bridge-sane", facts(), wanted(role=Role.MASTER))[0].status is Status.PASS
+
+
+def test_a_mac_of_which_sys_tells_nothing() -> None:
+    (one,) = found(bridge_link(mac_pinned=None))
+    assert (one.status, one.subject) == (Status.UNKNOWN, "cni0")

@@ -302,7 +302,7 @@ def test_version_that_a_plugin_of_the_chain_does_not_speak() -> None:
     )
     problem = only(judge(BRIDGE, cniVersion="1.1.0", context=context))
     assert problem.code == "cni-version-plugin"
-    assert "host-local speaks only" in problem.message
+    assert "host-local does not speak it" in problem.message
     assert '"cniVersion": "1.0.0"' in problem.remedy
 
 
