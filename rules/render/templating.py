@@ -1,0 +1,79 @@
+"""Jinja2 for the files that nodeprep writes, and each target's way to write a foreign word."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+# nft keeps 128 bytes of a comment, its end mark included (NFTNL_UDATA_COMMENT_MAXLEN).
+NFT_COMMENT_BYTES = 127
+# XT_MAX_COMMENT_LEN is 256 with its end mark.
+IPTABLES_COMMENT_BYTES = 255
+# What may stand in a comment of any target as it is.
+_PLAIN = re.compile(r"[^A-Za-z0-9 _.,:;=+@/()-]")
+# Behind a # only the end of the line has a meaning, and U+2028 and its like are ends to some.
+_UNSEEN = re.compile(r"[^\x20-\x7e]")
+
+
+def plain(text: object, limit: int) -> str:
+    """Text without any character that some target gives a meaning, at most ``limit`` bytes.
+
+    Each other character becomes ``?``; a cut shows as ``...``.
+    """
+    clean = _PLAIN.sub("?", str(text)).replace(";", ",")
+    return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+
+
+def nft_comment(text: object) -> str:
+    """A comment of nft, with its quotes."""
+    return f'"{plain(text, NFT_COMMENT_BYTES)}"'
+
+
+def iptables_comment(text: object) -> str:
+    """A comment of iptables-restore, with its quotes."""
+    return f'"{plain(text, IPTABLES_COMMENT_BYTES)}"'
+
+
+def remark(text: object) -> str:
+    """What follows a ``#`` up to the end of the line."""
+    return _UNSEEN.sub("?", str(text))[:200]
+
+
+def shell(text: object) -> str:
+    """One word of a POSIX shell."""
+    return shlex.quote(str(text))
+
+
+def _load(name: str) -> str | None:
+    path = files("templates").joinpath(*name.split("/"))
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+@cache
+def environment() -> Environment:
+    """One environment for all targets: strict, and with XML's escapes in files of XML."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=FunctionLoader(_load),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(enabled_extensions=("xml.j2",), default=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(
+        nft_comment=nft_comment, iptables_comment=iptables_comment, remark=remark, shell=shell
+    )
+    return made
+
+
+def fill(name: str, **values: Any) -> str:
+    """The template ``templates/NAME`` with these values; an unknown name in it is an error."""
+    return environment().get_template(name).render(**values)
