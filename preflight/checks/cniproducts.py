@@ -103,8 +103,12 @@ def _foreign_links(
 _AGENT_LINKS = {
     ("flannel", "vxlan"): "flannel.1",
     ("flannel", "wireguard"): "flannel-wg",
+    ("canal", "vxlan"): "flannel.1",
     ("calico", "vxlan"): "vxlan.calico",
+    ("calico", "vxlan-crosssubnet"): "vxlan.calico",
     ("calico", "ipip"): "tunl0",
+    ("calico", "ipip-crosssubnet"): "tunl0",
+    ("calico", "wireguard"): "wireguard.cali",
     ("cilium", ""): "cilium_host",
     ("weave", ""): "weave",
     ("antrea", ""): "antrea-gw0",

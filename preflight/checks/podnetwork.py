@@ -1,10 +1,9 @@
-"""The pod network: configuration, plugins, bridge, leftovers, and what each product wants.
-
-Importing this registers them in the order of the report.
-"""
+"""The pod network: configuration, plugins, bridge, leftovers, and what each product wants."""
 
 from __future__ import annotations
 
-from preflight.checks import cnibridge, cniconf, cnileftovers, cniplugins, cniproducts
+from importlib import import_module
 
-__all__ = ["cnibridge", "cniconf", "cnileftovers", "cniplugins", "cniproducts"]
+# In the order of the report; importing a file registers its checks.
+for _name in ("cniconf", "cniplugins", "cnibridge", "cnileftovers", "cniproducts"):
+    import_module(f"preflight.checks.{_name}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from preflight.checks.cniproducts import _AGENT_LINKS
 from preflight.facts.model import Facts, Unknown
 from preflight.finding import Finding, Status
 from preflight.target import Phase
@@ -76,7 +77,11 @@ def test_interfaces_of_the_wanted_product_or_its_parts() -> None:
     ("name", "mode", "expected"),
     [
         ("flannel", "vxlan", "flannel.1"),
+        ("flannel", "wireguard", "flannel-wg"),
+        ("canal", "", "flannel.1"),
+        ("calico", "", "vxlan.calico"),
         ("calico", "vxlan", "vxlan.calico"),
+        ("calico", "ipip", "tunl0"),
         ("cilium", "", "cilium_host"),
         ("antrea", "", "antrea-gw0"),
         ("kube-router", "", "kube-bridge"),
@@ -191,3 +196,8 @@ def test_what_is_unknown() -> None:
     (one,) = judge("cni-product-ready", node, wanted("calico"))
     assert one.status is Status.UNKNOWN
     assert cni.healthy().traces == {"/etc/apparmor.d": ""}
+
+
+def test_every_mode_with_an_interface_of_its_agent_is_one_of_the_profiles() -> None:
+    for name, mode in _AGENT_LINKS:
+        assert PROFILES[name].mode(mode) is not None
