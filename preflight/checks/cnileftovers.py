@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from calendar import timegm
 from collections.abc import Iterable, Iterator
-from time import strptime
 
 from preflight.checks.cnibridge import wanted_bridges
 from preflight.checks.registry import WARNING, Judgement, check, failed, passed, undetermined
@@ -82,20 +80,23 @@ def cni_leases_live(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 def _living(facts: Facts, cni: Cni) -> Living:
     names = {path.rpartition("/")[2] for path in known_or(cni.namespaces, ())}
-    booted_s = _since_boot_s(facts)
     if isinstance(cni.live_containers, Unknown):
-        return Living(None, frozenset(names), booted_s, cni.live_containers.message)
-    return Living(frozenset(cni.live_containers), frozenset(names), booted_s)
+        reason = cni.live_containers.message
+        return Living(None, frozenset(names), _since_boot_s(facts), reason)
+    return Living(frozenset(cni.live_containers), frozenset(names), None)
 
 
 def _since_boot_s(facts: Facts) -> float | None:
     if isinstance(facts.system, Unknown) or isinstance(facts.system.boot_time, Unknown):
         return None
+    # Imported here: only needed where nobody knows which pods live.
+    from datetime import datetime, timezone
+
     try:
-        collected = timegm(strptime(facts.collected, "%Y-%m-%dT%H:%M:%SZ"))
+        collected = datetime.strptime(facts.collected, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
         return None
-    since = collected - facts.system.boot_time
+    since = collected.replace(tzinfo=timezone.utc).timestamp() - facts.system.boot_time
     # A clock that was set since then tells nothing.
     return since if since > 0 else None
 

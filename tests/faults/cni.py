@@ -7,9 +7,9 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 from preflight.checks.cnileftovers import live_chains
-from preflight.facts.model import Facts, known
+from preflight.facts.model import Facts, known, known_or
 from preflight.facts.model.cni import Cni, IpamLease
-from preflight.facts.model.firewall import FilterTable
+from preflight.facts.model.firewall import FilterTable, Firewall
 from preflight.settings import Settings
 from preflight.target import Phase
 from rules.cluster import Cluster, CniChoice
@@ -212,7 +212,7 @@ def of_the_plugins(change: Callable[[Cni], Cni]) -> Callable[[Facts], Facts]:
 
 
 def leaked_chains(facts: Facts) -> Facts:
-    firewall = known(facts.firewall)
+    firewall = known_or(facts.firewall, Firewall((), (), "", {}))
     table = FilterTable("iptables-nft", "ip", "nat", 6, tuple(live_chains(("dead",), ("pods",))))
     return replace(facts, firewall=replace(firewall, tables=(*known(firewall.tables), table)))
 
