@@ -6,8 +6,9 @@ families are apart, and what a host sees in INPUT and what it forwards to pods a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from rules.cluster import Cluster, IPNetwork, Role
 from rules.errors import UsageError
@@ -71,7 +72,7 @@ def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
     }
     if wanted := roles.get(group):
         return tuple(
-            ip_network(address)
+            _network((int(address), address.max_prefixlen), address.version)
             for node in cluster.nodes
             if node.role in wanted
             for address in node.addresses
@@ -89,11 +90,37 @@ def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
     return fixed[group]
 
 
-def merged(networks: tuple[IPNetwork, ...], family: int) -> tuple[IPNetwork, ...]:
-    """The networks of one family as the fewest disjoint ones, sorted."""
-    if family == 4:
-        return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
-    return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
+def merged(networks: Iterable[IPNetwork], family: int) -> tuple[IPNetwork, ...]:
+    """The networks of one family as the fewest disjoint ones, sorted.
+
+    What `ipaddress.collapse_addresses` does, in a tenth of its time: lists hold every node.
+    """
+    bits = 32 if family == 4 else 128
+    named = {
+        (int(network.network_address), network.prefixlen): network
+        for network in networks
+        if network.version == family
+    }
+    kept: list[tuple[int, int]] = []
+    for first, length in sorted(named):
+        if kept and first >> (bits - kept[-1][1]) == kept[-1][0] >> (bits - kept[-1][1]):
+            continue
+        kept.append((first, length))
+        while len(kept) > 1 and _are_halves(kept[-2], kept[-1], bits):
+            kept.pop()
+            kept[-1] = (kept[-1][0], kept[-1][1] - 1)
+    return tuple(named.get(key) or _network(key, family) for key in kept)
+
+
+def _are_halves(left: tuple[int, int], right: tuple[int, int], bits: int) -> bool:
+    """Whether both are one network, cut in two."""
+    (first, length), (second, other) = left, right
+    size = bits - length
+    return length == other and first >> size ^ second >> size == 1 and not first >> size & 1
+
+
+def _network(key: tuple[int, int], family: int) -> IPNetwork:
+    return IPv4Network(key) if family == 4 else IPv6Network(key)
 
 
 @record
@@ -109,66 +136,90 @@ class PodTraffic:
     nodes: tuple[IPNetwork, ...]
 
 
-def pod_traffic(policy: Policy) -> tuple[PodTraffic, ...]:
+class Senders:
+    """The addresses behind the source groups of one cluster, each list made once.
+
+    Lists that are equal by their groups are the same object.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._groups: dict[Group, tuple[IPNetwork, ...]] = {}
+        self._merged: dict[tuple[frozenset[Group], int], tuple[IPNetwork, ...]] = {}
+
+    def group(self, group: Group) -> tuple[IPNetwork, ...]:
+        """The networks of one group, both families, not yet merged."""
+        if group not in self._groups:
+            self._groups[group] = group_networks(group, self._cluster)
+        return self._groups[group]
+
+    def merged(self, groups: frozenset[Group], family: int) -> tuple[IPNetwork, ...]:
+        """The networks of several groups in one family, the fewest disjoint ones, sorted."""
+        key = (groups, family)
+        if key not in self._merged:
+            self._merged[key] = merged(
+                (network for group in groups for network in self.group(group)), family
+            )
+        return self._merged[key]
+
+    def of_flow(self, flow: Flow, family: int) -> tuple[IPNetwork, ...]:
+        """Who may send a flow in one family; UsageError where a group lacks its addresses."""
+        for group in sorted(flow.sources, key=str):
+            if not self.group(group) and group not in _MAY_BE_EMPTY and group is not Group.SELF:
+                raise UsageError(
+                    f"{flow.id} ({flow.label}) comes from {group.value}, and no address of them "
+                    "is known; name them in the cluster file (nodes:, networking.podSubnet, "
+                    "sources:)"
+                )
+        return self.merged(flow.sources, family)
+
+
+def pod_traffic(policy: Policy, senders: Senders | None = None) -> tuple[PodTraffic, ...]:
     """The pod traffic of each family that has pods; none where no kubelet runs."""
     if not policy.role.runs_kubelet:
         return ()
-    cluster = policy.cluster
-    nodes = group_networks(Group.NODES, cluster)
+    known = senders or Senders(policy.cluster)
+    pods, nodes = frozenset({Group.PODS}), frozenset({Group.NODES})
     return tuple(
-        PodTraffic(family, pods, merged(nodes, family))
+        PodTraffic(family, networks, known.merged(nodes, family))
         for family in (4, 6)
-        if (pods := merged(cluster.pod_subnets, family))
+        if (networks := known.merged(pods, family))
     )
 
 
-def let_through(policy: Policy) -> tuple[Admission, ...]:
+def let_through(policy: Policy, senders: Senders | None = None) -> tuple[Admission, ...]:
     """What rules of ours let in: the policy's admissions, and what no host can do without.
 
     That is what any router or neighbour sends (ICMP errors, neighbour discovery, DHCP answers)
     and the operators' way in, in both families, whichever the cluster uses. Loopback and
     established connections pass beside these. Raises UsageError as ``admissions`` does.
     """
-    wanted = admissions(policy)
-    there = {(admission.flow, admission.family) for admission in wanted}
-    found = list(wanted)
+    known = senders or Senders(policy.cluster)
+    found = list(admissions(policy, known))
+    there = {(admission.flow, admission.family) for admission in found}
     for flow in host.ROWS:
         if flow.sources & {Group.ANYWHERE, Group.ADMINS} and Group.NODES not in flow.sources:
-            networks = _networks(flow, policy.cluster)
             for family in sorted(flow.families):
-                if (flow.id, family) not in there and (sources := merged(networks, family)):
+                if (flow.id, family) not in there and (sources := known.of_flow(flow, family)):
                     found += _admissions(flow, family, sources)
     return tuple(found)
 
 
-def admissions(policy: Policy) -> tuple[Admission, ...]:
+def admissions(policy: Policy, senders: Senders | None = None) -> tuple[Admission, ...]:
     """Every admission of the policy, in the order of its flows.
 
     Raises UsageError where a flow comes from a group that must have members and whose addresses
     nobody named: to let in everybody instead would be a silent widening.
     """
+    known = senders or Senders(policy.cluster)
     found: list[Admission] = []
     for flow in policy.flows:
         if flow.local:
             continue
-        networks = _networks(flow, policy.cluster)
         for family in sorted(flow.families):
-            if sources := merged(networks, family):
+            if sources := known.of_flow(flow, family):
                 found += _admissions(flow, family, sources)
     return tuple(found)
-
-
-def _networks(flow: Flow, cluster: Cluster) -> tuple[IPNetwork, ...]:
-    networks: list[IPNetwork] = []
-    for group in sorted(flow.sources, key=str):
-        members = group_networks(group, cluster)
-        if not members and group not in _MAY_BE_EMPTY and group is not Group.SELF:
-            raise UsageError(
-                f"{flow.id} ({flow.label}) comes from {group.value}, and no address of them is "
-                "known; name them in the cluster file (nodes:, networking.podSubnet, sources:)"
-            )
-        networks += members
-    return tuple(networks)
 
 
 def _admissions(flow: Flow, family: int, sources: tuple[IPNetwork, ...]) -> list[Admission]:
