@@ -25,7 +25,8 @@ class SavedFault:
     role: Role = Role.MASTER
     phase: Phase = Phase.BEFORE
     version: Version = Version(1, 37)
-    settings: Settings = field(default_factory=Settings)
+    # Settings hold a mapping; a fault is told by its name anyway.
+    settings: Settings = field(default_factory=Settings, hash=False)
 
 
 @dataclass(frozen=True)
