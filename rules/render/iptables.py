@@ -8,14 +8,13 @@ the old rules keep the old sets until the moment in which the new rules hold.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from rules.access import Hook
-from rules.cluster import IPNetwork
 from rules.flows import Protocol
 from rules.record import record
 from rules.render import Artefact
+from rules.render.addresses import AddressList
 from rules.render.plan import Plan, Row
 from rules.render.templating import fill
 
@@ -56,7 +55,7 @@ def render(plan: Plan, family: int) -> Artefact:
         verdict="RETURN" if plan.enforce else "ACCEPT",
         input=rule_lines(plan, Hook.INPUT, family),
         forward=rule_lines(plan, Hook.FORWARD, family),
-        pods=[*_addresses("-d", "dst", plan.pods.get(family, ()))],
+        pods=[*_addresses("-d", "dst", plan.pods.get(family))],
     )
     program = "iptables" if family == 4 else "ip6tables"
     commands += [
@@ -67,25 +66,21 @@ def render(plan: Plan, family: int) -> Artefact:
 
 
 def ipsets(plan: Plan, family: int) -> list[IpSet]:
-    """The sets of the lists that are too long for rules, each once, in order of first use."""
-    lists = dict.fromkeys(
-        networks
-        for row in plan.hook_rows(Hook.INPUT, family) + plan.hook_rows(Hook.FORWARD, family)
-        for networks in (row.sources, row.destinations)
-        if len(networks) > MOST_RULES_PER_LIST
-    )
+    """The sets of one family's lists that are too long for rules."""
     made = []
-    for networks in lists:
+    for addresses in plan.lists:
+        if addresses.family != family or len(addresses) <= MOST_RULES_PER_LIST:
+            continue
         size = _HASH_SIZE
-        while size < len(networks):
+        while size < len(addresses):
             size *= 2
         made.append(
             IpSet(
-                _set_name(networks),
+                set_name(addresses),
                 "inet" if family == 4 else "inet6",
                 size,
-                max(_MAX_ELEMENTS, len(networks)),
-                tuple(map(str, networks)),
+                max(_MAX_ELEMENTS, len(addresses)),
+                addresses.prefixed,
             )
         )
     return made
@@ -96,18 +91,19 @@ def rule_lines(plan: Plan, hook: Hook, family: int) -> list[tuple[str, str]]:
     return [(match, row.flow) for row in plan.hook_rows(hook, family) for match in _matches(row)]
 
 
-def _set_name(networks: tuple[IPNetwork, ...]) -> str:
-    content = hashlib.sha256(",".join(map(str, networks)).encode()).hexdigest()
-    # 31 characters are the most that the kernel takes (IPSET_MAXNAMELEN).
-    return f"{SET_PREFIX}{networks[0].version}-{content[:12]}"
+def set_name(addresses: AddressList) -> str:
+    """The ipset of a list; at most 31 characters, as the kernel wants (IPSET_MAXNAMELEN)."""
+    return f"{SET_PREFIX}{addresses.family}-{addresses.key}"
 
 
-def _addresses(option: str, direction: str, networks: tuple[IPNetwork, ...]) -> Iterator[str]:
-    """One match for each rule that the list needs."""
-    if len(networks) > MOST_RULES_PER_LIST:
-        yield f"-m set --match-set {_set_name(networks)} {direction}"
+def _addresses(option: str, direction: str, addresses: AddressList | None) -> Iterator[str]:
+    """One match for each rule that the list needs; none for the whole family."""
+    if addresses is None:
+        return
+    if len(addresses) > MOST_RULES_PER_LIST:
+        yield f"-m set --match-set {set_name(addresses)} {direction}"
     else:
-        yield from (f"{option} {network}" for network in networks)
+        yield from (f"{option} {network}" for network in addresses.prefixed)
 
 
 def _matches(row: Row) -> Iterator[str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 
-from rules.access import Admission, Hook, let_through, pod_traffic
-from rules.cluster import IPNetwork
+from rules.access import Admission, Hook, Senders, let_through, pod_traffic
 from rules.flows import Flow, Group, Protocol
 from rules.policy import Policy
 from rules.record import record
 from rules.render import Posture
+from rules.render.addresses import AddressBook, AddressList
 
 # Raised when the same policy is written in other rules, so that older ones show as drifted.
 FORMAT = 1
@@ -27,8 +26,8 @@ NODES_TO_PODS = "nodes-to-pods"
 class Row:
     """What one rule lets through: all of the fields that are not empty or None must hold.
 
-    ``sources`` and ``destinations`` are disjoint and sorted; empty: the whole family.
-    ``original_port``: ``ports`` are those before DNAT.
+    ``sources`` and ``destinations`` None: the whole family. ``original_port``: ``ports`` are
+    those before DNAT.
     """
 
     flow: str
@@ -37,25 +36,35 @@ class Row:
     protocol: Protocol | None = None
     ports: tuple[int, int] | None = None
     icmp_types: tuple[int, ...] = ()
-    sources: tuple[IPNetwork, ...] = ()
-    destinations: tuple[IPNetwork, ...] = ()
+    sources: AddressList | None = None
+    destinations: AddressList | None = None
     original_port: bool = False
 
     @property
-    def label(self) -> str:
-        """How errors call it: ``kubelet-api (10250/tcp, IPv4)``."""
-        what = "" if self.protocol is None else self.protocol.value
+    def what(self) -> str:
+        """The packets, as a person writes them: ``10250/tcp``, ``icmp type 8``, ``ipip``."""
+        if self.protocol is None:
+            return "all protocols"
         if self.ports is not None:
             first, last = self.ports
-            what = f"{first if first == last else f'{first}-{last}'}/{what}"
-        return f"{self.flow} ({', '.join(filter(None, (what, f'IPv{self.family}')))})"
+            ports = f"{first if first == last else f'{first}-{last}'}/{self.protocol.value}"
+            return f"{ports} before address translation" if self.original_port else ports
+        if self.icmp_types:
+            return f"{self.protocol.value} type {','.join(map(str, self.icmp_types))}"
+        return self.protocol.value
+
+    @property
+    def label(self) -> str:
+        """How errors call it: ``kubelet-api (10250/tcp, IPv4, input)``."""
+        return f"{self.flow} ({self.what}, IPv{self.family}, {self.hook.value})"
 
 
 @record
 class Plan:
-    """Everything that a renderer needs. ``pods``: the pod networks of each family that has some.
+    """Everything that a renderer needs.
 
-    ``flows``: the flows by id, for their words. ``set_names``: networks -> a word for them.
+    ``lists``: the address lists that the rows use, the pods' first. ``pods``: the pods' list of
+    each family that has some. ``flows``: the policy's flows by id, for their words.
     """
 
     role: str
@@ -63,9 +72,9 @@ class Plan:
     digest: str
     version: str
     rows: tuple[Row, ...]
-    pods: dict[int, tuple[IPNetwork, ...]]
+    lists: tuple[AddressList, ...]
+    pods: dict[int, AddressList]
     flows: dict[str, Flow]
-    set_names: dict[tuple[IPNetwork, ...], str]
 
     @property
     def enforce(self) -> bool:
@@ -80,40 +89,48 @@ class Plan:
 
 def make_plan(policy: Policy, posture: Posture, *, version: str = "") -> Plan:
     """The plan of a policy. Raises UsageError as ``rules.access.let_through`` does."""
-    traffic = pod_traffic(policy)
-    pods = {item.family: item.pods for item in traffic}
-    admitted = let_through(policy)
-    rows = [_row(item, ()) for item in admitted if item.hook is Hook.INPUT]
-    for item in traffic:
-        rows.append(Row(PODS_TO_ANYWHERE, Hook.FORWARD, item.family, sources=item.pods))
-        rows += [
-            _row(one, item.pods)
+    senders, book = Senders(policy.cluster), AddressBook()
+    flows = {flow.id: flow for flow in (*policy.optional, *policy.flows)}
+    admitted = let_through(policy, senders)
+    pods: dict[int, AddressList] = {}
+    forward: list[Row] = []
+    for traffic in pod_traffic(policy, senders):
+        family = traffic.family
+        listed = book.find(traffic.pods, Group.PODS.value)
+        if listed is None:
+            continue
+        pods[family] = listed
+        nodes = book.find(traffic.nodes, Group.NODES.value)
+        forward.append(Row(PODS_TO_ANYWHERE, Hook.FORWARD, family, sources=listed))
+        forward += [
+            _row(one, flows, book, listed)
             for one in admitted
-            if one.hook is Hook.FORWARD and one.family == item.family
+            if one.hook is Hook.FORWARD and one.family == family
         ]
-        if item.nodes:
-            rows.append(
-                Row(
-                    NODES_TO_PODS,
-                    Hook.FORWARD,
-                    item.family,
-                    sources=item.nodes,
-                    destinations=item.pods,
-                )
+        if nodes is not None:
+            forward.append(
+                Row(NODES_TO_PODS, Hook.FORWARD, family, sources=nodes, destinations=listed)
             )
+    rows = [_row(one, flows, book, None) for one in admitted if one.hook is Hook.INPUT] + forward
     return Plan(
         role=policy.role.value,
         posture=posture,
         digest=_digest(policy, posture, rows),
         version=version,
         rows=tuple(rows),
+        lists=book.lists(),
         pods=pods,
-        flows={flow.id: flow for flow in (*policy.optional, *policy.flows)},
-        set_names=_set_names(policy, rows),
+        flows=flows,
     )
 
 
-def _row(admission: Admission, destinations: tuple[IPNetwork, ...]) -> Row:
+def _row(
+    admission: Admission, flows: dict[str, Flow], book: AddressBook, pods: AddressList | None
+) -> Row:
+    """A list is called after the group where one alone sends the flow, else after the flow."""
+    flow = flows.get(admission.flow)
+    groups = flow.sources if flow is not None else frozenset()
+    word = next(iter(groups)).value if len(groups) == 1 else admission.flow
     return Row(
         flow=admission.flow,
         hook=admission.hook,
@@ -121,20 +138,13 @@ def _row(admission: Admission, destinations: tuple[IPNetwork, ...]) -> Row:
         protocol=admission.protocol,
         ports=admission.ports,
         icmp_types=admission.icmp_types or (),
-        sources=() if admission.from_anywhere else admission.sources,
-        destinations=destinations,
+        sources=None if admission.from_anywhere else book.find(admission.sources, word),
+        destinations=pods,
         original_port=admission.original_port,
     )
 
 
 def _digest(policy: Policy, posture: Posture, rows: list[Row]) -> str:
-    texts: dict[tuple[IPNetwork, ...], str] = {}
-
-    def text(networks: tuple[IPNetwork, ...]) -> str:
-        if networks not in texts:
-            texts[networks] = ",".join(map(str, networks))
-        return texts[networks]
-
     content = [
         (
             row.flow,
@@ -143,45 +153,11 @@ def _digest(policy: Policy, posture: Posture, rows: list[Row]) -> str:
             row.protocol,
             row.ports,
             row.icmp_types,
-            text(row.sources),
-            text(row.destinations),
+            row.sources and row.sources.key,
+            row.destinations and row.destinations.key,
             row.original_port,
         )
         for row in rows
     ]
     whole = json.dumps([FORMAT, policy.role.value, posture.value, content])
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
-
-
-def _set_names(policy: Policy, rows: list[Row]) -> dict[tuple[IPNetwork, ...], str]:
-    """A word of letters, digits and underscores for each list of networks, each its own.
-
-    The group where one group alone sends a flow, else the first flow that uses the list.
-    """
-    groups = {flow.id: flow.sources for flow in policy.flows}
-    names: dict[tuple[IPNetwork, ...], str] = {}
-    taken: set[str] = set()
-
-    def name(networks: tuple[IPNetwork, ...], word: str, family: int) -> None:
-        if not networks or networks in names:
-            return
-        # Flow ids are ours, but a name is no place to trust anybody.
-        stem = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")[:20] or "set"
-        if not stem[0].isalpha():
-            stem = f"s{stem}"
-        candidate, count = f"{stem}_v{family}", 1
-        while candidate in taken:
-            count += 1
-            candidate = f"{stem}_{count}_v{family}"
-        taken.add(candidate)
-        names[networks] = candidate
-
-    for row in rows:
-        if row.flow == PODS_TO_ANYWHERE:
-            name(row.sources, Group.PODS.value, row.family)
-        elif row.flow == NODES_TO_PODS:
-            name(row.sources, Group.NODES.value, row.family)
-    for row in rows:
-        sources = groups.get(row.flow, frozenset())
-        name(row.sources, next(iter(sources)).value if len(sources) == 1 else row.flow, row.family)
-    return names
