@@ -166,27 +166,30 @@ def _flannel(facts: Facts, target: Target, profile: Profile, mode: Mode) -> Iter
     ]
     cluster = target.cluster.pod_subnets
     wrong = [item for item in networks if cluster and item not in cluster]
-    if not wrong:
-        return
-    what = f"{products.FLANNEL_SUBNET} has the network {wrong[0]}"
-    ours = ", ".join(map(str, cluster))
+    if wrong:
+        yield _flannel_range(wrong[0], target, profile)
+
+
+def _flannel_range(wrong: IPNetwork, target: Target, profile: Profile) -> Judgement:
+    """Flannel's network is not the cluster's: left over before kubeadm, misconfigured after."""
+    what = f"{products.FLANNEL_SUBNET} has the network {wrong}"
+    ours = ", ".join(map(str, target.cluster.pod_subnets))
     if target.phase is Phase.BEFORE:
-        yield warned(
+        return warned(
             f"{what} of an earlier cluster, and this one's pod range is {ours}",
             subject=profile.name,
-            observed=str(wrong[0]),
+            observed=str(wrong),
             expected=ours,
             remedy=f"rm {products.FLANNEL_SUBNET}",
         )
-    else:
-        yield failed(
-            f"{what}, and the cluster's pod range is {ours}",
-            subject=profile.name,
-            observed=str(wrong[0]),
-            expected=ours,
-            remedy=f"set Network in the ConfigMap kube-flannel-cfg to {ours}, then: kubectl -n "
-            "kube-flannel rollout restart ds/kube-flannel-ds",
-        )
+    return failed(
+        f"{what}, and the cluster's pod range is {ours}",
+        subject=profile.name,
+        observed=str(wrong),
+        expected=ours,
+        remedy=f"set Network in the ConfigMap kube-flannel-cfg to {ours}, then: kubectl -n "
+        "kube-flannel rollout restart ds/kube-flannel-ds",
+    )
 
 
 def _network(text: str) -> IPNetwork | None:

@@ -150,9 +150,15 @@ def _place_in_cluster(item: AddressRange, context: Context) -> Iterator[Problem]
                 f"{network} overlaps the service range {service}",
                 "write a subnet of the cluster's pod range",
             )
+    own = any(_within(network, whole) for whole in context.node_subnets)
+    if context.pod_subnets and not own:
+        yield from _outside(network, place, context)
+
+
+def _outside(network: IPNetwork, place: str, context: Context) -> Iterator[Problem]:
+    """A range that is not the one which the cluster file gives this node."""
     cluster = [item for item in context.pod_subnets if item.version == network.version]
-    if not context.pod_subnets or any(_within(network, whole) for whole in context.node_subnets):
-        return
+    own = [item for item in context.node_subnets if item.version == network.version]
     if not cluster:
         yield Problem(
             "outside-pods",
@@ -168,7 +174,7 @@ def _place_in_cluster(item: AddressRange, context: Context) -> Iterator[Problem]
             f"{network} is not within the cluster's pod range {_list(cluster)}",
             f"write a subnet of {_list(cluster)}",
         )
-    elif own := [item for item in context.node_subnets if item.version == network.version]:
+    elif own:
         yield Problem(
             "outside-node",
             place,
