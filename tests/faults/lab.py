@@ -27,7 +27,11 @@ for directory in /etc /var /opt /usr/local; do
     layers=lowerdir=$directory,upperdir=$place/upper,workdir=$place/work
     mount -t overlay overlay -o "$layers" "$directory"
 done
-mkdir -p /run/netns
+mkdir -p /run/netns /run/outer-sys
+# A sysfs of this network namespace, with the machine's cgroups.
+mount --rbind /sys /run/outer-sys
+mount -t sysfs sysfs /sys
+mount --rbind /run/outer-sys/fs/cgroup /sys/fs/cgroup
 hostname lab-node
 printf 'lab-node\n' > /etc/hostname
 printf '127.0.0.1 localhost\n::1 localhost\n192.0.2.11 lab-node\n' > /etc/hosts
