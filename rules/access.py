@@ -60,26 +60,38 @@ _MAY_BE_EMPTY = frozenset(
 )
 
 
+_MASTERS = frozenset({Role.MASTER, Role.MULTI_MASTER})
+_ROLES = {
+    Group.MASTERS: _MASTERS,
+    Group.WORKERS: frozenset({Role.WORKER}),
+    Group.NODES: _MASTERS | {Role.WORKER},
+}
+# Groups that are made of others.
+_PARTS = {Group.NODES: (Group.MASTERS, Group.WORKERS)}
+
+
 def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
     """The addresses of a source group in this cluster, both families, not yet merged."""
-    roles: dict[Group, frozenset[Role]] = {
-        Group.MASTERS: frozenset({Role.MASTER, Role.MULTI_MASTER}),
-        Group.WORKERS: frozenset({Role.WORKER}),
-        Group.NODES: frozenset({Role.MASTER, Role.MULTI_MASTER, Role.WORKER}),
-        Group.ETCD: frozenset({Role.ETCD})
-        if cluster.external_etcd
-        else frozenset({Role.MASTER, Role.MULTI_MASTER}),
-    }
-    if wanted := roles.get(group):
-        return tuple(
+    stacked = group is Group.ETCD and not cluster.external_etcd
+    words = {part.value for part in (group, *_PARTS.get(group, ()))}
+    if stacked:
+        words.add(Group.MASTERS.value)
+    named = [
+        network
+        for word, networks in cluster.group_networks
+        if word in words
+        for network in networks
+    ]
+    roles = _MASTERS if stacked else frozenset({Role.ETCD})
+    if wanted := roles if group is Group.ETCD else _ROLES.get(group):
+        named += [
             _network((int(address), address.max_prefixlen), address.version)
             for node in cluster.nodes
             if node.role in wanted
             for address in node.addresses
-        )
+        ]
     sources = cluster.sources
     fixed: dict[Group, tuple[IPNetwork, ...]] = {
-        Group.SELF: (),
         Group.PODS: cluster.pod_subnets,
         Group.ADMINS: sources.admins,
         Group.LOAD_BALANCERS: sources.load_balancers,
@@ -87,7 +99,7 @@ def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
         Group.NODE_PORT_CLIENTS: sources.node_ports,
         Group.ANYWHERE: _EVERYONE,
     }
-    return fixed[group]
+    return (*named, *fixed.get(group, ()))
 
 
 def merged(networks: Iterable[IPNetwork], family: int) -> tuple[IPNetwork, ...]:
@@ -162,16 +174,26 @@ class Senders:
             )
         return self._merged[key]
 
+    def lacking(self, flow: Flow) -> tuple[Group, ...]:
+        """The groups of a flow that must have addresses, and of which none is known."""
+        needed = flow.sources - _MAY_BE_EMPTY - {Group.SELF}
+        return tuple(group for group in sorted(needed, key=str) if not self.group(group))
+
     def of_flow(self, flow: Flow, family: int) -> tuple[IPNetwork, ...]:
         """Who may send a flow in one family; UsageError where a group lacks its addresses."""
-        for group in sorted(flow.sources, key=str):
-            if not self.group(group) and group not in _MAY_BE_EMPTY and group is not Group.SELF:
-                raise UsageError(
-                    f"{flow.id} ({flow.label}) comes from {group.value}, and no address of them "
-                    "is known; name them in the cluster file (nodes:, networking.podSubnet, "
-                    "sources:)"
-                )
+        if lacking := self.lacking(flow):
+            raise UsageError(
+                f"{flow.id} ({flow.label}) comes from {lacking[0].value}, and no address of them "
+                "is known; name them in the cluster file (nodes:, networking.podSubnet, sources:)"
+            )
         return self.merged(flow.sources, family)
+
+
+def lacking_groups(policy: Policy) -> tuple[Group, ...]:
+    """The groups without whose addresses ``admissions`` refuses this policy, sorted."""
+    senders = Senders(policy.cluster)
+    found = {group for flow in policy.flows for group in senders.lacking(flow)}
+    return tuple(sorted(found, key=str))
 
 
 def pod_traffic(policy: Policy, senders: Senders | None = None) -> tuple[PodTraffic, ...]:

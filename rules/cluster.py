@@ -86,7 +86,11 @@ DEFAULT_SERVICE_SUBNETS: tuple[IPNetwork, ...] = (ip_network("10.96.0.0/12"),)
 
 @record
 class Cluster:
-    """Everything that several nodes share. Every field has the default that kubeadm would take."""
+    """Everything that several nodes share. Every field has the default that kubeadm would take.
+
+    ``group_networks``: networks of a source group by its word (``rules.flows.Group``), beside the
+    addresses of ``nodes`` and the fields that name some.
+    """
 
     kubernetes_version: Version = NEWEST
     pod_subnets: tuple[IPNetwork, ...] = ()
@@ -99,10 +103,14 @@ class Cluster:
     ports: PortNumbers = field(default_factory=PortNumbers)
     external_etcd: bool = False
     dns_domain: str = "cluster.local"
+    group_networks: tuple[tuple[str, tuple[IPNetwork, ...]], ...] = ()
 
     @property
     def families(self) -> tuple[int, ...]:
         """The address families in use: 4, 6 or both; those of the ranges and node addresses."""
         addresses = [address for node in self.nodes for address in node.addresses]
-        versions = {item.version for item in (*self.pod_subnets, *self.service_subnets, *addresses)}
+        named = [network for _, networks in self.group_networks for network in networks]
+        versions = {
+            item.version for item in (*self.pod_subnets, *self.service_subnets, *addresses, *named)
+        }
         return tuple(sorted(versions)) or (4,)
