@@ -34,11 +34,6 @@ cat > /etc/cni/net.d/10-nodeprep.conflist <<'END'
 CONF = "/etc/cni/net.d/10-nodeprep.conflist"
 # As the bridge plugin leaves it; a fault makes it in another way.
 BRIDGE = "ip link add cni0 address 0a:58:0a:f4:01:01 type bridge && ip link set cni0 up"
-# A /sys that shows the namespace's own interfaces, with the control groups of the old one.
-OWN_SYS = """
-mkdir /run/cgroup && mount --rbind /sys/fs/cgroup /run/cgroup
-mount -t sysfs sysfs /sys && mount --rbind /run/cgroup /sys/fs/cgroup
-"""
 
 
 def live(name: str, found: str, shell: str, baseline: str = BASELINE) -> LiveFault:
@@ -46,7 +41,7 @@ def live(name: str, found: str, shell: str, baseline: str = BASELINE) -> LiveFau
 
 
 def of_the_bridge(name: str, shell: str) -> LiveFault:
-    return live(name, "cni-bridge-sane", shell, BASELINE + OWN_SYS)
+    return live(name, "cni-bridge-sane", shell)
 
 
 def edit(name: str, *substitutions: str) -> LiveFault:
