@@ -78,3 +78,11 @@ CniOption = Annotated[
         help="Pod network, such as flannel/vxlan.",
     ),
 ]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="GROUP=CIDR[,CIDR]",
+        help="Addresses of a source group, beside the cluster file's; may be repeated.",
+    ),
+]
