@@ -16,7 +16,8 @@ from rules.version import Version
 class SavedFault:
     """A change to the healthy saved node, judged through `check --facts`.
 
-    ``finds``: the ids whose verdict must change, and the only ones that may.
+    ``finds``: the ids whose verdict must change, and the only ones that may. ``baseline`` makes
+    the sound node of the healthy one where that is another (one that runs already).
     """
 
     name: str

@@ -54,9 +54,10 @@ def judge_saved(facts: Facts, fault: SavedFault, folder: Path) -> dict[str, Any]
 def reports(fault: SavedFault | LiveFault, folder: Path) -> tuple[Verdicts, Verdicts]:
     """What the checks say without the fault, and with it."""
     if isinstance(fault, SavedFault):
+        node = fault.baseline(healthy())
         return (
-            verdicts(judge_saved(healthy(), fault, folder)),
-            verdicts(judge_saved(fault.change(healthy()), fault, folder)),
+            verdicts(judge_saved(node, fault, folder)),
+            verdicts(judge_saved(fault.change(node), fault, folder)),
         )
     sound = lab.healthy(fault.role, fault.arguments, fault.baseline)
     broken = lab.check(fault.role, fault.arguments, fault.baseline, fault.shell)
