@@ -21,6 +21,8 @@ SUBJECTS = (
     "proxy",
     "clock",
     "ports",
+    "listening",
+    "nodeports",
     "firewall",
     "hardware",
     "storage",
