@@ -45,7 +45,12 @@ class Running:
     """A program that was started and is read later, so that several can run side by side."""
 
     def __init__(
-        self, argv: Sequence[str], *, stdin: str = "", env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.argv = tuple(argv)
         self._stdin = stdin
@@ -66,6 +71,7 @@ class Running:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
+                pass_fds=tuple(pass_fds),
                 text=True,
                 encoding="utf-8",
                 errors="replace",
@@ -114,6 +120,11 @@ def run(
     ok: Sequence[int] = (0,),
     stdin: str = "",
     env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Output:
-    """Runs one program to its end; see ``Running.result`` for the errors."""
-    return Running(argv, stdin=stdin, env=env).result(timeout_s=timeout_s, ok=ok)
+    """Runs one program to its end; see ``Running.result`` for the errors.
+
+    ``pass_fds``: open files that the program inherits, under the same numbers.
+    """
+    running = Running(argv, stdin=stdin, env=env, pass_fds=pass_fds)
+    return running.result(timeout_s=timeout_s, ok=ok)

@@ -70,25 +70,14 @@ def changes(live: Own, wanted: Own) -> tuple[Change, ...]:
     )
 
 
-def backend(name: str, scratch: str) -> Backend:
-    """The backend of that name. ``scratch``: a directory for the files that tools are given.
-
-    Files, never a pipe: a loader whose writer is killed would take half a ruleset for a whole one.
-    """
+def backend(name: str) -> Backend:
+    """The backend of that name; UsageError for any other."""
     if name == "nftables":
         from rules.backend.nftables import Nftables
 
-        return Nftables(scratch)
+        return Nftables()
     if name in ("iptables-nft", "iptables-legacy"):
         from rules.backend.iptables import Iptables
 
-        return Iptables(name.removeprefix("iptables-"), scratch)
-    if name == "firewalld":
-        from rules.backend.firewalld import Firewalld
-
-        return Firewalld(scratch)
-    if name == "ufw":
-        from rules.backend.ufw import Ufw
-
-        return Ufw(scratch)
+        return Iptables(name.removeprefix("iptables-"))
     raise UsageError(f"no backend is called {name!r}; they are auto, {', '.join(BACKENDS)}")

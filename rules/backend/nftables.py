@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rules.backend import LOAD_TIMEOUT_S, READ_TIMEOUT_S, BackendError, Own, Texts
-from rules.backend.scratch import answer, in_scratch
+from rules.backend.memory import memory_files
+from rules.backend.scratch import in_scratch
 from rules.errors import CommandError
-from rules.files import write_atomic
 from rules.run import run
 
 TABLE = "inet nodeprep"
@@ -22,11 +20,8 @@ class Nftables:
     """The native backend: both families, all chains and sets in one transaction."""
 
     name = "nftables"
-    targets = ("nftables",)
+    targets: tuple[str, ...] = ("nftables",)
     restores_at_boot = False
-
-    def __init__(self, scratch: str) -> None:
-        self._scratch = Path(scratch)
 
     def read(self) -> Own:
         """Our table as nft lists it; nothing where there is none."""
@@ -39,32 +34,33 @@ class Nftables:
 
     def canonical(self, texts: Texts) -> Own | None:
         """The table as nft lists it after loading it in a scratch namespace."""
-        path = self._file("wanted.nft", text_of(texts))
-        listed = answer(in_scratch([("nft", "-f", path), _LIST]))
+        with memory_files() as files:
+            listed = in_scratch([("nft", "-f", files.add(text_of(texts))), _LIST], files)
         return None if listed is None else {OBJECT: listed}
 
     def load(self, texts: Texts, live: Own) -> None:
         """One transaction: the old table goes and the new one comes, or nothing happens."""
-        self._load(text_of(texts))
+        _load(text_of(texts))
 
     def restore(self, own: Own) -> None:
         """One transaction; the table is gone after it where ``own`` has none."""
-        self._load(_CLEAR + own.get(OBJECT, ""))
+        _load(_CLEAR + own.get(OBJECT, ""))
 
     def boot_lines(self, texts: Texts, directory: str) -> tuple[dict[str, str], tuple[str, ...]]:
         """The file itself, loaded as it is."""
         return {"nodeprep.nft": text_of(texts)}, (f"nft -f {directory}/nodeprep.nft",)
 
-    def _load(self, text: str) -> None:
+
+def _load(text: str) -> None:
+    with memory_files() as files:
         try:
-            run(["nft", "-f", self._file("load.nft", text)], timeout_s=LOAD_TIMEOUT_S)
+            run(
+                ["nft", "-f", files.add(text)],
+                timeout_s=LOAD_TIMEOUT_S,
+                pass_fds=files.descriptors,
+            )
         except CommandError as error:
             raise BackendError(f"nft did not take the table: {error}") from error
-
-    def _file(self, name: str, text: str) -> str:
-        path = self._scratch / name
-        write_atomic(path, text)
-        return str(path)
 
 
 def text_of(texts: Texts) -> str:

@@ -6,27 +6,23 @@ import shlex
 from collections.abc import Sequence
 
 from rules.backend import LOAD_TIMEOUT_S
+from rules.backend.memory import MemoryFiles
 from rules.errors import CommandError
-from rules.run import SEARCH_PATH, Running
+from rules.run import run
 
 
-def in_scratch(commands: Sequence[Sequence[str]]) -> Running | None:
-    """Starts the commands, one after the other until one fails, in a new network namespace.
+def in_scratch(commands: Sequence[Sequence[str]], files: MemoryFiles) -> str | None:
+    """What the commands print, run one after the other in a new network namespace.
 
-    None where the machine lets nobody make one (a container without CAP_SYS_ADMIN).
+    None where one of them fails, or where the machine lets nobody make a namespace (a container
+    without CAP_SYS_ADMIN).
     """
     script = " && ".join(shlex.join(command) for command in commands)
     try:
-        return Running(["unshare", "--net", "--", "sh", "-c", script], env={"PATH": SEARCH_PATH})
-    except CommandError:
-        return None
-
-
-def answer(running: Running | None) -> str | None:
-    """What the commands printed; None where one of them failed."""
-    if running is None:
-        return None
-    try:
-        return running.result(timeout_s=LOAD_TIMEOUT_S).stdout
+        return run(
+            ["unshare", "--net", "--", "sh", "-c", script],
+            timeout_s=LOAD_TIMEOUT_S,
+            pass_fds=files.descriptors,
+        ).stdout
     except CommandError:
         return None

@@ -1,0 +1,281 @@
+"""plan -> snapshot -> arm the rollback -> apply -> verify -> confirm, or roll back."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timedelta, timezone
+
+from rules.access import let_through
+from rules.backend import Backend, BackendError, Change, Own, backend, changes
+from rules.backend.detect import Choice, choose, look
+from rules.errors import EXIT_FAILED, CommandError, NodeprepError
+from rules.persist import persist, persistence_changes
+from rules.policy import Policy
+from rules.record import record
+from rules.render import Posture, render
+from rules.rollback import (
+    UNCONFIRMED_S,
+    Pending,
+    arm,
+    boot_clock,
+    boot_id,
+    disarm,
+    now,
+    process_start,
+    read_pending,
+    settle,
+    undo,
+)
+from rules.session import Session, refusal
+from rules.snapshot import APPLIED, PENDING, Applied, take
+from rules.state import Store
+
+
+class Refused(NodeprepError):
+    """The change was not made, or was taken back; ``str()`` says why."""
+
+    exit_code = EXIT_FAILED
+
+
+@record
+class Request:
+    """What `firewall apply` was asked for.
+
+    ``backend``: auto or a name. ``command``: how this program is called, for the timer.
+    ``exact``: the texts of ``changes`` are the kernel's own (``--diff``).
+    """
+
+    policy: Policy
+    posture: Posture
+    backend: str = "auto"
+    confirm_within_s: float = 0.0
+    force: bool = False
+    exact: bool = False
+    session: Session | None = None
+    command: tuple[str, ...] = ()
+    version: str = ""
+
+
+@record
+class Plan:
+    """What would change, without having changed anything.
+
+    ``others``: backends in which something of ours is left from before. ``refused``: why it will
+    not be done without ``--force``, empty where it will.
+    """
+
+    choice: Choice
+    digest: str
+    applied: Applied
+    live: Own
+    wanted: Own | None
+    others: tuple[str, ...]
+    changes: tuple[Change, ...]
+    rules_change: bool
+    refused: str
+    pending: Pending | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.changes)
+
+
+@record
+class Outcome:
+    """What was done. ``pending``: until when it must be confirmed, None where it need not."""
+
+    changed: bool
+    pending: Pending | None = None
+
+
+def make_plan(request: Request, store: Store) -> Plan:
+    """Reads the host and compares; writes nothing but the files that the tools are given.
+
+    Raises OwnerError, CommandError and UsageError, with a line that says what to do.
+    """
+    choice = choose(look(), request.backend, enforce=request.posture is Posture.ENFORCE)
+    owner = backend(choice.backend)
+    texts: dict[str, dict[str, str]] = {}
+    digest = ""
+    for target in owner.targets:
+        artefact = render(target, request.policy, request.posture, version=request.version)
+        texts[target], digest = artefact.files, artefact.digest
+    applied = Applied(
+        backend=choice.backend,
+        role=request.policy.role.value,
+        posture=request.posture.value,
+        digest=digest,
+        at=now(),
+        texts=texts,
+    )
+    live = owner.read()
+    # A first load needs no comparison: everything in it is new.
+    wanted = owner.canonical(texts) if live or request.exact else None
+    pending = read_pending(store)
+    found = list(_rule_changes(live, wanted, texts))
+    others = _others(store, choice.backend)
+    for name in others:
+        found += changes(backend(name).read(), {})
+    rules_change = bool(found)
+    if pending is None:
+        found += persistence_changes(store, _confirmed(applied))
+    return Plan(
+        choice=choice,
+        digest=digest,
+        applied=applied,
+        live=live,
+        wanted=wanted,
+        others=others,
+        changes=tuple(found),
+        rules_change=rules_change,
+        refused=_refused(request) if rules_change else "",
+        pending=pending,
+    )
+
+
+def _rule_changes(
+    live: Own, wanted: Own | None, texts: dict[str, dict[str, str]]
+) -> tuple[Change, ...]:
+    if wanted is not None:
+        return changes(live, wanted)
+    # Nobody can tell how the kernel would print it: the texts themselves stand for it.
+    loaded = {name: text for files in texts.values() for name, text in files.items()}
+    return changes(live, loaded)
+
+
+def _refused(request: Request) -> str:
+    if request.session is None or request.posture is not Posture.ENFORCE:
+        return ""
+    return refusal(request.session, let_through(request.policy))
+
+
+def _others(store: Store, name: str) -> tuple[str, ...]:
+    """Backends, other than this one, that an earlier apply used."""
+    used = set()
+    if (applied := Applied.of(store.read(APPLIED))) is not None:
+        used.add(applied.backend)
+    if (pending := read_pending(store)) is not None:
+        used |= set(pending.own)
+    return tuple(sorted(other for other in used - {name} if backend(other).read()))
+
+
+def _confirmed(applied: Applied, *, at: str = "") -> Applied:
+    return Applied(**{**vars(applied), "confirmed": True, "at": at or applied.at})
+
+
+def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
+    """Does it. Raises Refused where it must not be done or did not work; then all is as before."""
+    with store.lock():
+        settle(store)
+        plan = make_plan(request, store)
+        if plan.refused and not request.force:
+            raise Refused(f"refused: {plan.refused}; or use --force")
+        if not plan.rules_change:
+            if plan.pending is None:
+                keep(store, plan.applied)
+            return plan, Outcome(plan.changed, plan.pending)
+        owner = backend(plan.choice.backend)
+        pending = begin(store, (plan.choice.backend, *plan.others), request, plan.pending)
+        try:
+            owner.load(plan.applied.texts, plan.live)
+            for other in plan.others:
+                backend(other).restore({})
+            _verify(owner, plan)
+        except (BackendError, CommandError, Refused) as error:
+            undo(store, pending, str(error))
+            disarm(pending)
+            raise Refused(f"rolled back: {error}") from error
+        return plan, finish(store, pending, plan.applied, request)
+
+
+def begin(
+    store: Store, names: tuple[str, ...], request: Request, earlier: Pending | None
+) -> Pending:
+    """Snapshot and armed rollback. A pending change that this one replaces keeps its snapshot:
+    what nobody confirmed is nothing to come back to."""
+    snapshot = take(store, names)
+    if earlier is not None:
+        snapshot = type(snapshot)({**snapshot.own, **earlier.own}, earlier.before)
+    seconds = request.confirm_within_s or UNCONFIRMED_S
+    pending = Pending(
+        id=os.urandom(6).hex(),
+        boot_id=boot_id(),
+        deadline_s=boot_clock() + seconds,
+        until=_clock_time(seconds),
+        confirm=bool(request.confirm_within_s),
+        applied=False,
+        pid=os.getpid(),
+        pid_start=process_start(os.getpid()),
+        session=describe(request.session),
+        guard="",
+        own=snapshot.own,
+        before=snapshot.applied,
+    )
+    armed = arm(store, pending, request.command)
+    if earlier is not None:
+        disarm(earlier)
+    return armed
+
+
+def _clock_time(seconds: float) -> str:
+    moment = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def describe(session: Session | None) -> str:
+    """A connection as one word, to know it again; empty for none."""
+    if session is None:
+        return ""
+    return f"{session.client},{session.client_port},{session.server},{session.server_port}"
+
+
+def _verify(owner: Backend, plan: Plan) -> None:
+    """Reads back. Raises Refused where what is there is not what was loaded."""
+    live = owner.read()
+    if plan.wanted is not None:
+        if wrong := changes(live, plan.wanted):
+            names = ", ".join(change.object for change in wrong[:3])
+            raise Refused(f"read back, {names} is not what was loaded")
+    elif plan.digest and not any(plan.digest in text for text in live.values()):
+        raise Refused(f"read back, {plan.choice.backend} does not hold policy {plan.digest}")
+
+
+def finish(store: Store, pending: Pending, applied: Applied | None, request: Request) -> Outcome:
+    """After the rules are in: wait for a confirmation, or take it as given."""
+    if not pending.confirm:
+        keep(store, applied)
+        store.remove(PENDING)
+        disarm(pending)
+        return Outcome(True)
+    if applied is None:
+        store.remove(APPLIED)
+    else:
+        store.write(APPLIED, vars(applied))
+    waiting = Pending(**{**vars(pending), "applied": True})
+    waiting.write(store)
+    return Outcome(True, waiting)
+
+
+def keep(store: Store, applied: Applied | None) -> None:
+    """Confirmed: recorded, and loaded at the next boot. Writes what differs and nothing else."""
+    if applied is None:
+        store.remove(APPLIED)
+        persist(store, None)
+        return
+    confirmed = _confirmed(applied)
+    earlier = Applied.of(store.read(APPLIED))
+    if earlier is None or _confirmed(applied, at=earlier.at) != earlier:
+        store.write(APPLIED, vars(confirmed))
+    persist(store, confirmed)
+
+
+def wait_for_confirmation(store: Store, pending: Pending) -> bool:
+    """Waits until somebody confirms (True) or the rollback has happened (False)."""
+    while True:
+        current = read_pending(store)
+        if current is None or current.id != pending.id:
+            applied = Applied.of(store.read(APPLIED))
+            return applied is not None and applied.confirmed
+        time.sleep(0.2)
