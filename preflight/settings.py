@@ -52,7 +52,7 @@ class Settings:
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
     proxy_disabled: bool = False
     node_subnet_bits: tuple[int, int] = (24, 64)
-    bind_addresses: dict[str, IPAddress] = field(default_factory=dict)
+    bind_addresses: tuple[tuple[str, IPAddress], ...] = ()
     ignore: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

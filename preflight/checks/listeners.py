@@ -46,7 +46,7 @@ def families_of(listener: Listener) -> tuple[int, ...]:
 
 def wanted_addresses(flow: Flow, facts: Facts, target: Target) -> tuple[IPAddress, ...] | None:
     """The addresses that the component of a row binds; None: every one."""
-    given = target.settings.bind_addresses.get(flow.component)
+    given = dict(target.settings.bind_addresses).get(flow.component)
     if given is not None:
         return None if given.is_unspecified else (given,)
     if flow.bind is Bind.LOOPBACK:

@@ -58,13 +58,13 @@ def read_cluster(section: Section, api_version: str) -> dict[str, Any]:
     return said
 
 
-def _bind_addresses(section: Section, api_version: str) -> dict[str, IPAddress] | None:
-    found = {}
+def _bind_addresses(section: Section, api_version: str) -> tuple[tuple[str, IPAddress], ...] | None:
+    found = []
     for key, component in _COMPONENTS.items():
         flags = arguments(section.section(key), "extraArgs", api_version)
         if (address := flags.word("bind-address", values.bind_address)) is not None:
-            found[component] = address
-    return found or None
+            found.append((component, address))
+    return tuple(found) or None
 
 
 def _etcd(section: Section) -> dict[str, Any]:

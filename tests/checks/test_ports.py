@@ -17,7 +17,7 @@ from tests.nodes import healthy, judge, network, ports, target
 from tests.nodes.ports import listener
 
 FLANNEL = Settings(cluster=Cluster(cni=CniChoice("flannel")))
-API_AT = Settings(bind_addresses={"kube-apiserver": ip_address("192.0.2.11")})
+API_AT = Settings(bind_addresses=(("kube-apiserver", ip_address("192.0.2.11")),))
 
 
 def with_listeners(*listeners: Listener, **changes: Any) -> Facts:

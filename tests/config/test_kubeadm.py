@@ -303,10 +303,10 @@ def test_bind_addresses(tmp_path: Path) -> None:
             "v1beta3",
         ),
     )
-    assert settings.bind_addresses == {
-        "kube-apiserver": ip_address("192.0.2.11"),
-        "kube-controller-manager": ip_address("::"),
-    }
+    assert settings.bind_addresses == (
+        ("kube-apiserver", ip_address("192.0.2.11")),
+        ("kube-controller-manager", ip_address("::")),
+    )
 
 
 @pytest.mark.parametrize(("text", "place", "problem"), BROKEN)

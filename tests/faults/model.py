@@ -25,9 +25,9 @@ class SavedFault:
     change: Callable[[Facts], Facts]
     role: Role = Role.MASTER
     phase: Phase = Phase.BEFORE
-    version: Version = Version(1, 37)
-    # Settings hold a mapping; a fault is told by its name anyway.
-    settings: Settings = field(default_factory=Settings, hash=False)
+    version: Version = Version(1, 37)  # noqa: RUF009  (an immutable value)
+    settings: Settings = field(default_factory=Settings)
+    baseline: Callable[[Facts], Facts] = lambda facts: facts
 
 
 @dataclass(frozen=True)
