@@ -9,7 +9,7 @@ from preflight.facts.model import Facts
 from preflight.settings import Settings
 from preflight.target import Phase
 from rules.cluster import Role
-from rules.version import Version
+from rules.version import NEWEST, Version
 
 
 @dataclass(frozen=True)
