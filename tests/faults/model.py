@@ -25,7 +25,7 @@ class SavedFault:
     change: Callable[[Facts], Facts]
     role: Role = Role.MASTER
     phase: Phase = Phase.BEFORE
-    version: Version = Version(1, 37)  # noqa: RUF009  (an immutable value)
+    version: Version = NEWEST
     settings: Settings = field(default_factory=Settings)
     baseline: Callable[[Facts], Facts] = lambda facts: facts
 
