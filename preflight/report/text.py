@@ -45,11 +45,14 @@ def render(
     """
     paint = _Painter(colour)
     lines = [] if quiet else [_header(report), ""]
-    findings = sorted(report.findings, key=lambda found: ORDER.index(found.status))
+    shown = [
+        found
+        for found in report.findings
+        if not (quiet and found.status in (Status.PASS, Status.SKIP))
+    ]
+    findings = sorted(shown, key=lambda found: ORDER.index(found.status))
     name_width = max((len(found.id) for found in findings), default=0)
     for status, group in groupby(findings, key=lambda found: found.status):
-        if status in (Status.PASS, Status.SKIP) and quiet:
-            continue
         rows = list(group)
         if status in (Status.PASS, Status.SKIP) and not verbose:
             rows = [_together(list(same)) for _, same in groupby(rows, key=lambda row: row.id)]
