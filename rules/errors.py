@@ -47,3 +47,7 @@ class CommandError(NodeprepError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[CommandError], tuple[str, str]]:
+        """For a process that hands its error to another."""
+        return type(self), (self.reason, str(self))
