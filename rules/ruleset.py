@@ -55,14 +55,13 @@ class Element:
     """An element of a set: one field for each key, all of which must hold.
 
     ``verdict`` and ``data`` (numbers: address, port, mark) for maps. ``excluded``: ipset's
-    ``nomatch``. ``member``: the set that stands in its place (``list:set``).
+    ``nomatch``.
     """
 
     fields: tuple[Field, ...]
     verdict: Verdict | None = None
     data: tuple[int, ...] = ()
     excluded: bool = False
-    member: PacketSet | None = None
 
 
 @record
@@ -290,16 +289,16 @@ class Ruleset:
     tables: tuple[Table, ...] = ()
 
     def bases(self, hook: str, family: int) -> Iterator[tuple[Table, Chain, Base]]:
-        """The base chains of a hook that packets of family 4 or 6 pass, in kernel order."""
+        """The base chains of a hook that packets of family 4 or 6 pass, in the kernel's order."""
         found = [
-            (chain.base.priority, place, table, chain, chain.base)
+            (_effective(chain.base), chain.base.priority, place, table, chain, chain.base)
             for place, table in enumerate(self.tables)
             if table.sees(family) and not table.dormant
             for chain in table.chains.values()
             if chain.base is not None and chain.base.hook == hook
         ]
         # Equal priorities: the order of registration, which nothing prints; the one read first.
-        for *_, table, chain, base in sorted(found, key=lambda item: item[:2]):
+        for *_, table, chain, base in sorted(found, key=lambda item: item[:3]):
             yield table, chain, base
 
     def joined(self, other: Ruleset) -> Ruleset:
@@ -315,6 +314,15 @@ class Ruleset:
             if (_kernel(table), table.family, table.name) not in theirs
         )
         return Ruleset(kept + other.tables)
+
+
+# The kernel runs all nat chains of a hook at one place, whatever their own priorities, which only
+# put them in order there (net/netfilter/nf_nat_core.c, nf_nat_register_fn).
+_NAT_PRIORITIES = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
+
+
+def _effective(base: Base) -> int:
+    return _NAT_PRIORITIES.get(base.hook, base.priority) if base.type == "nat" else base.priority
 
 
 def _kernel(table: Table) -> str:

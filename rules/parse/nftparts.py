@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules.parse.nftkeys import dependencies, keys_of, mark_source, name_of
+from rules.parse.nftkeys import dependencies, keys_of, mark_source, name_of, plain_key
 from rules.parse.nftsets import anonymous_set, data_set
 from rules.parse.nfttext import statement_text
 from rules.parse.nftvalues import NotModelled, datatype, number, parse_field
 from rules.ruleset import (
+    FULL_MASK,
     Action,
     Field,
     Key,
@@ -98,7 +99,7 @@ def _match(body: dict[str, Any], sets: Sets) -> Test | Lookup:
         return Lookup(keys, sets[right[1:]], negated)
     if isinstance(right, dict) and "set" in right:
         made = anonymous_set(keys, right["set"])
-        if len(keys) == 1 and not any(element.member for element in made.elements):
+        if len(keys) == 1:
             fields = tuple(element.fields[0] for element in made.elements)
             return Test(keys[0], fields, negated)
         return Lookup(keys, made, negated)
@@ -146,6 +147,10 @@ def _mangle(_kind: str, body: Any, sets: Sets) -> tuple[Part, ...]:
         source, mask, xor = mark_source(body["value"])
     except (NotModelled, KeyError, TypeError, ValueError):
         return (SetMark(name, unknown=statement_text({"mangle": body})),)
+    if source is not None and source.name == "ct mark" != name:
+        # Without a connection there is no such mark, and the rule ends.
+        there = Test(plain_key("ct mark"), ((0, FULL_MASK),))
+        return (there, SetMark(name, source=source, source_mask=mask, xor=xor))
     if source is not None and source.name == name:
         return (SetMark(name, keep=mask, xor=xor),)
     return (SetMark(name, source=source, source_mask=mask, xor=xor),)

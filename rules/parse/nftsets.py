@@ -9,6 +9,7 @@ from rules.parse.nftvalues import NotModelled, datatype, number, parse_field
 from rules.ruleset import Action, Element, Key, PacketSet, Verdict
 
 _KEY_TYPES = {"iface_index": "ifname", "classid": "integer", "boolean": "integer"}
+_LIMITS = frozenset({"limit", "quota", "ct count"})
 _VERDICTS = ("accept", "drop", "return", "continue", "jump", "goto", "queue")
 
 
@@ -20,7 +21,7 @@ def named_set(body: dict[str, Any]) -> PacketSet:
         data = _types(body["map"]) if "map" in body else ()
         elements, default = _elements(body.get("elem", []), kinds, data)
     except (NotModelled, KeyError, TypeError, ValueError, IndexError) as error:
-        what = error if isinstance(error, NotModelled) else "its elements"
+        what = str(error) if isinstance(error, NotModelled) else "an element"
         return PacketSet(name, (), f"set {name}: {what} is not modelled")
     return PacketSet(name, elements, default=default)
 
@@ -67,6 +68,9 @@ def _elements(
 def _bare(value: Any) -> Any:
     """An element without its counter, comment and timeout."""
     while isinstance(value, dict) and "elem" in value:
+        if limits := _LIMITS & set(value["elem"]):
+            # It depends on earlier packets whether such an element is found.
+            raise NotModelled(f"an element with {', '.join(sorted(limits))}")
         value = value["elem"]["val"]
     return value
 

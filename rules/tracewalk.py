@@ -1,0 +1,384 @@
+"""A packet through one base chain: rules, jumps and statements, on every way it may take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rules.record import record
+from rules.ruleset import (
+    FULL_MASK,
+    Action,
+    AllOf,
+    AnyOf,
+    Base,
+    Chain,
+    Element,
+    Lookup,
+    Match,
+    Nat,
+    Note,
+    Part,
+    Range,
+    Rule,
+    SetMark,
+    Table,
+    Test,
+    Touch,
+    Unsupported,
+    UnsupportedStatement,
+    Untrack,
+    Verdict,
+    VerdictMap,
+)
+from rules.traceflow import Flow, Open, read
+from rules.tracematch import Matcher, Truth
+
+# The kernel refuses rulesets that jump deeper (NFT_JUMP_STACK_SIZE, 16).
+_DEEPEST = 32
+_MATCHES = (Test, Lookup, AnyOf, AllOf, Unsupported)
+
+
+@record
+class Step:
+    """A rule (or a chain's policy) that the packet met.
+
+    ``rule`` is its text, or ``policy accept``/``policy drop`` with ``is_policy``. ``handle`` is
+    nft's, ``number`` the rule's place in its chain from 1.
+    """
+
+    backend: str
+    family: str
+    table: str
+    chain: str
+    hook: str
+    rule: str
+    handle: int | None = None
+    number: int | None = None
+    comment: str = ""
+    is_policy: bool = False
+
+
+@record
+class Ending:
+    """One way's end in a base chain: accept, drop, reject or unknown, and by which rule."""
+
+    verdict: str
+    flow: Flow
+    step: Step
+
+
+_VERDICTS = {
+    Action.ACCEPT: "accept",
+    Action.DROP: "drop",
+    Action.REJECT: "reject",
+    Action.QUEUE: "unknown",
+}
+
+
+class Walk:
+    """One packet in one base chain; ``endings`` collects what the rules decide."""
+
+    def __init__(self, table: Table, chain: Chain, base: Base, matcher: Matcher) -> None:
+        self.table, self.chain, self.base, self.matcher = table, chain, base, matcher
+        self.endings: list[Ending] = []
+
+    def run(self, flow: Flow) -> list[Ending]:
+        """Every ending of the packet here, the policy's included."""
+        for left in self._chain(self.chain, flow, 0):
+            text = f"policy {self.base.policy.value}"
+            step = self._step(self.chain.name, text, is_policy=True)
+            self.endings.append(Ending(_VERDICTS[self.base.policy], left, step))
+        return self.endings
+
+    def _step(self, chain: str, text: str, *, is_policy: bool = False) -> Step:
+        table = self.table
+        return Step(
+            table.backend, table.family, table.name, chain, self.base.hook, text,
+            is_policy=is_policy,
+        )  # fmt: skip
+
+    def _rule_step(self, chain: str, rule: Rule) -> Step:
+        table = self.table
+        return Step(
+            backend=table.backend,
+            family=table.family,
+            table=table.name,
+            chain=chain,
+            hook=self.base.hook,
+            rule=rule.text,
+            handle=rule.handle,
+            number=rule.number,
+            comment=rule.comment,
+        )
+
+    def _chain(self, chain: Chain, flow: Flow, depth: int) -> list[Flow]:
+        """The flows that come to the chain's end or return from it."""
+        if depth > _DEEPEST:
+            self._end("unknown", flow.doubted(f"{chain.name}: too many jumps"), chain.name, None)
+            return []
+        flows, returned = [flow], []
+        for rule in chain.rules:
+            after: list[Flow] = []
+            for one in flows:
+                left, back = _RuleWalk(self, chain, rule, depth).run(one)
+                after += left
+                returned += back
+            flows = after if len(after) < 2 else merged(after)
+            if not flows:
+                break
+        return merged([*returned, *flows]) if returned else flows
+
+    def enter(self, name: str, flow: Flow, depth: int) -> list[Flow]:
+        """Jumps into a chain of the same table."""
+        chain = self.table.chains.get(name)
+        if chain is None:
+            self._end("unknown", flow.doubted(f"chain {name} is not in the ruleset"), name, None)
+            return []
+        return self._chain(chain, flow, depth + 1)
+
+    def _end(self, verdict: str, flow: Flow, chain: str, rule: Rule | None) -> None:
+        step = self._step(chain, "") if rule is None else self._rule_step(chain, rule)
+        self.endings.append(Ending(verdict, flow, step))
+
+
+class _RuleWalk:
+    """One rule for one flow. ``left`` goes on with the next rule, ``back`` returns."""
+
+    def __init__(self, walk: Walk, chain: Chain, rule: Rule, depth: int) -> None:
+        self.walk, self.chain, self.rule, self.depth = walk, chain, rule, depth
+        self.left: list[Flow] = []
+        self.back: list[Flow] = []
+        self.marked = False
+
+    def run(self, flow: Flow) -> tuple[list[Flow], list[Flow]]:
+        here: Flow | None = flow
+        endings = len(self.walk.endings)
+        for part in self.rule.parts:
+            if isinstance(part, _MATCHES):
+                here = self._match(part, here)
+            elif not isinstance(part, Note):
+                here = self._statement(part, self._met(here))
+            if here is None:
+                break
+        else:
+            assert here is not None  # noqa: S101  (the loop ends with break where it is)
+            self.left.append(self._met(here))
+        if len(self.left) > 1:
+            self.left = merged(self.left)
+        if len(self.left) == 1 and not self.back and endings == len(self.walk.endings):
+            self._forget(flow)
+        return self.left, self.back
+
+    def _forget(self, before: Flow) -> None:
+        """All ways came together again and nothing changed: the doubts made no difference."""
+        only = self.left[0]
+        if only.doubts != before.doubts and only.state_key == before.state_key:
+            only = only.copy()
+            only.doubts = before.doubts
+            self.left = [only]
+
+    def _met(self, flow: Flow | None) -> Flow:
+        """The flow with this rule on its path."""
+        assert flow is not None  # noqa: S101
+        if self.marked:
+            return flow
+        self.marked = True
+        other = flow.copy()
+        other.path = (flow.path, self.walk._rule_step(self.chain.name, self.rule))
+        return other
+
+    def _doubt(self, reason: str) -> str:
+        rule, table = self.rule, self.walk.table
+        place = f"handle {rule.handle}" if rule.handle is not None else f"rule {rule.number}"
+        return f"{reason} ({table.backend} {table.family} {table.name} {self.chain.name} {place})"
+
+    def _match(self, match: Match, flow: Flow | None) -> Flow | None:
+        assert flow is not None  # noqa: S101
+        truth: Truth = self.walk.matcher.holds(match, flow)
+        if truth is True:
+            return flow
+        if truth is False:
+            self.left.append(flow)
+            return None
+        doubted = flow.doubted(self._doubt(str(truth)))
+        self.left.append(doubted)
+        return doubted
+
+    def _statement(self, part: Part, flow: Flow) -> Flow | None:
+        """Does it; the flow that goes on within the rule, None where none does."""
+        if isinstance(part, Verdict):
+            return self._verdict(part, flow)
+        if isinstance(part, VerdictMap):
+            return self._map(part, flow)
+        if isinstance(part, Nat):
+            return self._nat(part, flow)
+        if isinstance(part, SetMark):
+            return _with_mark(part, flow, self._doubt(part.unknown))
+        other = flow.copy()
+        if isinstance(part, Untrack):
+            if flow.tracked is None:
+                other.tracked = False
+            return other
+        if isinstance(part, Touch):
+            other.dirty = flow.dirty | {part.set_name}
+            return other
+        if isinstance(part, UnsupportedStatement):
+            self._end("unknown", flow.doubted(self._doubt(part.text)))
+            return None
+        raise TypeError(type(part).__name__)
+
+    def _end(self, verdict: str, flow: Flow) -> None:
+        self.walk._end(verdict, flow, self.chain.name, self.rule)
+
+    def _verdict(self, verdict: Verdict, flow: Flow) -> Flow | None:
+        action = verdict.action
+        if action is Action.CONTINUE:
+            self.left.append(flow)
+        elif action is Action.RETURN:
+            self.back.append(flow)
+        elif action is Action.JUMP:
+            self.left += self.walk.enter(verdict.chain, flow, self.depth)
+        elif action is Action.GOTO:
+            self.back += self.walk.enter(verdict.chain, flow, self.depth)
+        elif action is Action.QUEUE:
+            self._end("unknown", flow.doubted(self._doubt("a program on the queue decides")))
+        else:
+            self._end(_VERDICTS[action], flow)
+        return None
+
+    def _map(self, part: VerdictMap, flow: Flow) -> Flow | None:
+        matcher = self.walk.matcher
+        found = matcher.find(part.map, part.keys, flow)
+        if found is None or found == ():
+            self.left.append(flow)
+            return None
+        if isinstance(found, tuple):
+            if (verdict := found[0].verdict) is not None:
+                self._verdict(verdict, flow)
+            return None
+        doubted = flow.doubted(self._doubt(found))
+        if part.map.unknown or part.map.name in flow.dirty:
+            self._end("unknown", doubted)
+            return None
+        elements, certain = matcher.possible(part.map, part.keys, flow)
+        for verdict in _different_verdicts(elements):
+            self._verdict(verdict, doubted)
+        if not certain:
+            default = part.map.default
+            if default is not None and default.verdict is not None:
+                self._verdict(default.verdict, doubted)
+            else:
+                self.left.append(doubted)
+        return None
+
+    def _nat(self, part: Nat, flow: Flow) -> Flow | None:
+        if part.family and part.family != flow.packet.family:
+            return flow
+        if part.map is None:
+            self._translated(part, part.addresses, part.ports, flow)
+            return None
+        found = self.walk.matcher.find(part.map, part.keys, flow)
+        if found is None or found == ():
+            self.left.append(flow)
+            return None
+        if isinstance(found, str):
+            doubted = flow.doubted(self._doubt(found))
+            elements, certain = self.walk.matcher.possible(part.map, part.keys, flow)
+            if part.map.unknown or part.map.name in flow.dirty:
+                self._end("unknown", doubted)
+                return None
+            if not certain:
+                self.left.append(doubted)
+            for element in elements:
+                self._translated(part, *_data(element, part.ports), doubted)
+        else:
+            self._translated(part, *_data(found[0], part.ports), flow)
+        return None
+
+    def _translated(
+        self, part: Nat, addresses: Range | None, ports: Range | None, flow: Flow
+    ) -> None:
+        """DNAT and REDIRECT change the packet; SNAT and masquerading nothing that a rule reads."""
+        if part.kind in ("dnat", "redirect"):
+            other = _translated(part, addresses, ports, flow)
+        else:
+            other = flow.copy()
+        # No other nat chain of this hook is asked.
+        other.bound = flow.hook
+        self._end("accept", other)
+
+
+def _translated(part: Nat, addresses: Range | None, ports: Range | None, flow: Flow) -> Flow:
+    other = flow.copy()
+    why = "which of its addresses or ports NAT takes is not known"
+    if part.kind == "redirect":
+        other.address = _redirected(flow, why)
+        other.redirected = True
+    elif addresses is not None:
+        other.address = addresses[0] if addresses[0] == addresses[1] else Open((addresses,), why)
+    if ports is not None:
+        other.port = ports[0] if ports[0] == ports[1] else Open((ports,), why)
+    # The kernel marks the connection only where something changed.
+    other.natted = (other.address, other.port) != (flow.address, flow.port) or flow.natted
+    return other
+
+
+def _redirected(flow: Flow, why: str) -> int | Open:
+    """An address of the interface: the only one this host has, else an open one."""
+    if flow.sent_here:
+        return 0x7F000001 if flow.packet.family == 4 else 1
+    local = flow.place.local
+    if flow.place.known and len(local) == 1:
+        return next(iter(local))
+    width = 32 if flow.packet.family == 4 else 128
+    return Open(((0, (1 << width) - 1),), why)
+
+
+def _data(element: Element, ports: Range | None) -> tuple[Range | None, Range | None]:
+    address = element.data[0]
+    if len(element.data) > 1:
+        ports = (element.data[1], element.data[1])
+    return (address, address), ports
+
+
+def _with_mark(part: SetMark, flow: Flow, doubt: str) -> Flow:
+    other = flow.copy()
+    name = "mark" if part.target == "meta mark" else "ct_mark"
+    if name == "ct_mark" and not flow.has_connection:
+        return flow
+    old = getattr(flow, name)
+    source = 0 if part.source is None else read(flow, part.source)
+    if source is None:
+        # CONNMARK does nothing without a connection; nft's rule ended at a test before this.
+        return flow
+    if part.unknown:
+        new: int | Open = Open(((0, FULL_MASK),), doubt)
+    elif isinstance(source, int) and isinstance(old, int):
+        new = ((old & part.keep) ^ (source & part.source_mask) ^ part.xor) & FULL_MASK
+    elif isinstance(source, int) and part.keep == 0:
+        new = (source & part.source_mask) ^ part.xor
+    else:
+        reason = next((value.reason for value in (old, source) if isinstance(value, Open)), "")
+        new = Open(((0, FULL_MASK),), reason)
+    setattr(other, name, new)
+    return other
+
+
+def _different_verdicts(elements: Iterable[Element]) -> list[Verdict]:
+    found: dict[tuple[str, str], Verdict] = {}
+    for element in elements:
+        if element.verdict is not None:
+            found.setdefault((element.verdict.action.value, element.verdict.chain), element.verdict)
+    return list(found.values())
+
+
+def merged(flows: list[Flow]) -> list[Flow]:
+    """Ways on which the packet is the same as one way, with the doubts of all."""
+    by_state: dict[tuple[object, ...], Flow] = {}
+    for flow in flows:
+        first = by_state.setdefault(flow.state_key, flow)
+        if first is not flow and not flow.doubts <= first.doubts:
+            joined = first.copy()
+            joined.doubts = first.doubts | flow.doubts
+            by_state[flow.state_key] = joined
+    return list(by_state.values())
