@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import and_
 
 from preflight.checks import listeners
 from preflight.checks.registry import WARNING, WORKER, Judgement, check, failed, passed
@@ -10,8 +11,8 @@ from preflight.checks.remedies import set_sysctl
 from preflight.facts.model import Facts, known
 from preflight.facts.model.ports import Listener
 from preflight.target import Target
+from rules.intervals import Interval, combine, normal
 
-Range = tuple[int, int]
 RESERVED = "net.ipv4.ip_local_reserved_ports"
 # What serves NodePorts itself: kube-proxy (health checks of services, and every NodePort before
 # 1.26), and what takes its place.
@@ -68,18 +69,17 @@ def nodeport_ephemeral_clash(facts: Facts, target: Target) -> Iterator[Judgement
     # The kernel gives no connection a reserved port.
     reserved = known(ports.reserved)
     said = f"connections from this machine take ports {range_[0]} to {range_[1]}"
+    open_ = combine((range_,), normal(reserved), _only_left)
     clashes = {
-        what: [each for each in ranges if _without(_overlap(each, range_), reserved)]
+        what: [each for each in ranges if combine((each,), open_, and_)]
         for what, ranges in _wanted(target).items()
     }
     # One list for all: setting it again would drop what was there.
-    keep = _text(_merged([*reserved, *(each for found in clashes.values() for each in found)]))
+    keep = _text(normal([*reserved, *(each for found in clashes.values() for each in found)]))
     for what, found in clashes.items():
         if not found:
             continue
-        shared = _text(
-            _merged(part for each in found for part in _without(_overlap(each, range_), reserved))
-        )
+        shared = _text(combine(normal(found), open_, and_))
         yield failed(
             f"{said}, {shared} of {what} among them",
             subject=shared,
@@ -91,7 +91,7 @@ def nodeport_ephemeral_clash(facts: Facts, target: Target) -> Iterator[Judgement
         yield passed(said + (f" without {_text(reserved)}" if reserved else ""))
 
 
-def _wanted(target: Target) -> dict[str, list[Range]]:
+def _wanted(target: Target) -> dict[str, list[Interval]]:
     """What may not be taken by chance: in words, and the ports."""
     own = {flow.ports for flow in target.policy.bound if flow.ports is not None}
     wanted = {"the ports of this role": sorted(own)}
@@ -100,33 +100,10 @@ def _wanted(target: Target) -> dict[str, list[Range]]:
     return wanted
 
 
-def _overlap(one: Range, other: Range) -> list[Range]:
-    first, last = max(one[0], other[0]), min(one[1], other[1])
-    return [(first, last)] if first <= last else []
+def _only_left(left: bool, right: bool) -> bool:
+    return left and not right
 
 
-def _without(ranges: list[Range], taken: Iterable[Range]) -> list[Range]:
-    """What is left of ``ranges``."""
-    for low, high in taken:
-        ranges = [
-            part
-            for first, last in ranges
-            for part in ((first, min(last, low - 1)), (max(first, high + 1), last))
-            if part[0] <= part[1]
-        ]
-    return ranges
-
-
-def _merged(ranges: Iterable[Range]) -> list[Range]:
-    merged: list[Range] = []
-    for first, last in sorted(ranges):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def _text(ranges: Iterable[Range]) -> str:
+def _text(ranges: Iterable[Interval]) -> str:
     """``8080,30000-32767``, as the kernel writes and reads it."""
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)
