@@ -59,4 +59,10 @@ def render(target: str, policy: Policy, posture: Posture, *, version: str = "") 
         from rules.render import iptables
 
         return iptables.render(plan, 4 if target == "iptables" else 6)
-    raise UsageError(f"{target} is not rendered yet")
+    if target == "firewalld":
+        from rules.render import firewalld
+
+        return firewalld.render(plan)
+    from rules.render import ufw
+
+    return ufw.render(plan)

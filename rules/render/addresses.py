@@ -75,8 +75,9 @@ class AddressBook:
         return text
 
     def _name(self, word: str, family: int) -> str:
-        # Flow ids are ours, but a name is no place to trust anybody.
-        stem = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")[:20] or "set"
+        # Flow ids are ours, but a name is no place to trust anybody. Short: an ipset's name has
+        # 31 characters at most, a prefix among them.
+        stem = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")[:15] or "set"
         if not stem[0].isalpha():
             stem = f"s{stem}"
         candidate, count = f"{stem}_v{family}", 1

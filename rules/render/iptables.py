@@ -55,7 +55,7 @@ def render(plan: Plan, family: int) -> Artefact:
         verdict="RETURN" if plan.enforce else "ACCEPT",
         input=rule_lines(plan, Hook.INPUT, family),
         forward=rule_lines(plan, Hook.FORWARD, family),
-        pods=[*_addresses("-d", "dst", plan.pods.get(family))],
+        pods=target_matches(plan.pods.get(family)),
     )
     program = "iptables" if family == 4 else "ip6tables"
     commands += [
@@ -89,6 +89,11 @@ def ipsets(plan: Plan, family: int) -> list[IpSet]:
 def rule_lines(plan: Plan, hook: Hook, family: int) -> list[tuple[str, str]]:
     """(matches in iptables-save's order, flow) of every rule of a hook, without its verdict."""
     return [(match, row.flow) for row in plan.hook_rows(hook, family) for match in _matches(row)]
+
+
+def target_matches(addresses: AddressList | None) -> list[str]:
+    """The matches of every rule that sends to a list; none for None."""
+    return [*_addresses("-d", "dst", addresses)]
 
 
 def set_name(addresses: AddressList) -> str:

@@ -45,6 +45,11 @@ def remark(text: object) -> str:
     return _UNSEEN.sub("?", str(text))[:200]
 
 
+def xml_remark(text: object) -> str:
+    """What stands inside an XML comment, where two hyphens would end it."""
+    return re.sub(r"-(?=-|$)", "?", plain(text, 200))
+
+
 def shell(text: object) -> str:
     """One word of a POSIX shell."""
     return shlex.quote(str(text))
@@ -69,7 +74,11 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters.update(
-        nft_comment=nft_comment, iptables_comment=iptables_comment, remark=remark, shell=shell
+        nft_comment=nft_comment,
+        iptables_comment=iptables_comment,
+        remark=remark,
+        xml_remark=xml_remark,
+        shell=shell,
     )
     return made
 
