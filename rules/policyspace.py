@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rules.access import Admission, Hook, Senders, let_through, pod_traffic
+from rules.cluster import IPNetwork
 from rules.policy import Policy
-from rules.space import LAST_PROTOCOL, Box, Space
+from rules.space import LAST_PROTOCOL, Box, Space, last_port
 
 
 def input_space(policy: Policy) -> Space:
@@ -26,33 +27,40 @@ def to_pods_space(policy: Policy) -> Space:
     senders = Senders(policy.cluster)
     traffic = pod_traffic(policy, senders)
     families = {item.family for item in traffic}
-    whole = [
-        Box.of(network, protocol)
-        for item in traffic
-        for network in (*item.pods, *item.nodes)
-        for protocol in range(LAST_PROTOCOL + 1)
-    ]
     admitted = (
         one
         for one in let_through(policy, senders)
         if one.hook is Hook.FORWARD and one.family in families
     )
-    return Space.of([*whole, *_boxes(admitted)])
+    whole = _all_protocols([net for item in traffic for net in (*item.pods, *item.nodes)])
+    return whole | Space.of(_boxes(admitted))
 
 
 def from_pods_space(policy: Policy) -> Space:
     """What must be forwarded to any address that is no pod's: everything that pods send."""
-    return Space.of(
-        Box.of(network, protocol)
-        for item in pod_traffic(policy)
-        for network in item.pods
-        for protocol in range(LAST_PROTOCOL + 1)
+    return _all_protocols([network for item in pod_traffic(policy) for network in item.pods])
+
+
+def _all_protocols(networks: list[IPNetwork]) -> Space:
+    """Everything from some networks. Protocols with equally many ports have equal planes."""
+    numbers = range(LAST_PROTOCOL + 1)
+    examples = {last_port(number): number for number in numbers}
+    made = dict(
+        Space.of(Box.of(net, number) for net in networks for number in examples.values()).planes
+    )
+    return Space(
+        tuple(
+            ((family, number), plane)
+            for family in (4, 6)
+            for number in numbers
+            if (plane := made.get((family, examples[last_port(number)])))
+        )
     )
 
 
 def _boxes(admitted: Iterable[Admission]) -> Iterator[Box]:
     for one in admitted:
-        ranges = [one.ports] if one.ports else [(kind, kind) for kind in one.icmp_types or ()]
+        types = [(kind, kind) for kind in one.icmp_types or ()]
         for network in one.sources:
-            for ports in ranges or [None]:
+            for ports in types or [one.ports]:
                 yield Box.of(network, one.protocol.number, ports)
