@@ -39,10 +39,20 @@ class Refused(NodeprepError):
 
 
 @record
+class Arming:
+    """How a rollback is armed: ``confirm_within_s`` 0 asks for no confirmation, and the rollback
+    is there for a kill only. ``command``: how this program is called, for the timer."""
+
+    confirm_within_s: float
+    session: Session | None
+    command: tuple[str, ...]
+
+
+@record
 class Request:
     """What `firewall apply` was asked for.
 
-    ``backend``: auto or a name. ``command``: how this program is called, for the timer.
+    ``backend``: auto or a name. ``confirm_within_s`` and ``command``: see ``Arming``.
     ``exact``: the texts of ``changes`` are the kernel's own (``--diff``).
     """
 
@@ -55,6 +65,11 @@ class Request:
     session: Session | None = None
     command: tuple[str, ...] = ()
     version: str = ""
+
+    @property
+    def arming(self) -> Arming:
+        """Its rollback."""
+        return Arming(self.confirm_within_s, self.session, self.command)
 
 
 @record
@@ -114,7 +129,7 @@ def make_plan(request: Request, store: Store) -> Plan:
     # A first load needs no comparison: everything in it is new.
     wanted = owner.canonical(texts) if live or request.exact else None
     pending = read_pending(store)
-    found = list(_rule_changes(live, wanted, texts))
+    found = list(changes(live, owner.preview(texts) if wanted is None else wanted))
     others = _others(store, choice.backend)
     for name in others:
         found += changes(backend(name).read(), {})
@@ -130,19 +145,9 @@ def make_plan(request: Request, store: Store) -> Plan:
         others=others,
         changes=tuple(found),
         rules_change=rules_change,
-        refused=_refused(request) if rules_change else "",
+        refused=_refused(request),
         pending=pending,
     )
-
-
-def _rule_changes(
-    live: Own, wanted: Own | None, texts: dict[str, dict[str, str]]
-) -> tuple[Change, ...]:
-    if wanted is not None:
-        return changes(live, wanted)
-    # Nobody can tell how the kernel would print it: the texts themselves stand for it.
-    loaded = {name: text for files in texts.values() for name, text in files.items()}
-    return changes(live, loaded)
 
 
 def _refused(request: Request) -> str:
@@ -170,14 +175,14 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
     with store.lock():
         settle(store)
         plan = make_plan(request, store)
-        if plan.refused and not request.force:
+        if plan.rules_change and plan.refused and not request.force:
             raise Refused(f"refused: {plan.refused}; or use --force")
         if not plan.rules_change:
             if plan.pending is None:
                 keep(store, plan.applied)
             return plan, Outcome(plan.changed, plan.pending)
         owner = backend(plan.choice.backend)
-        pending = begin(store, (plan.choice.backend, *plan.others), request, plan.pending)
+        pending = begin(store, (plan.choice.backend, *plan.others), request.arming, plan.pending)
         try:
             owner.load(plan.applied.texts, plan.live)
             for other in plan.others:
@@ -187,33 +192,31 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
             undo(store, pending, str(error))
             disarm(pending)
             raise Refused(f"rolled back: {error}") from error
-        return plan, finish(store, pending, plan.applied, request)
+        return plan, finish(store, pending, plan.applied)
 
 
-def begin(
-    store: Store, names: tuple[str, ...], request: Request, earlier: Pending | None
-) -> Pending:
+def begin(store: Store, names: tuple[str, ...], arming: Arming, earlier: Pending | None) -> Pending:
     """Snapshot and armed rollback. A pending change that this one replaces keeps its snapshot:
     what nobody confirmed is nothing to come back to."""
     snapshot = take(store, names)
     if earlier is not None:
         snapshot = type(snapshot)({**snapshot.own, **earlier.own}, earlier.before)
-    seconds = request.confirm_within_s or UNCONFIRMED_S
+    seconds = arming.confirm_within_s or UNCONFIRMED_S
     pending = Pending(
         id=os.urandom(6).hex(),
         boot_id=boot_id(),
         deadline_s=boot_clock() + seconds,
         until=_clock_time(seconds),
-        confirm=bool(request.confirm_within_s),
+        confirm=bool(arming.confirm_within_s),
         applied=False,
         pid=os.getpid(),
         pid_start=process_start(os.getpid()),
-        session=describe(request.session),
+        session=describe(arming.session),
         guard="",
         own=snapshot.own,
         before=snapshot.applied,
     )
-    armed = arm(store, pending, request.command)
+    armed = arm(store, pending, arming.command)
     if earlier is not None:
         disarm(earlier)
     return armed
@@ -242,7 +245,7 @@ def _verify(owner: Backend, plan: Plan) -> None:
         raise Refused(f"read back, {plan.choice.backend} does not hold policy {plan.digest}")
 
 
-def finish(store: Store, pending: Pending, applied: Applied | None, request: Request) -> Outcome:
+def finish(store: Store, pending: Pending, applied: Applied | None) -> Outcome:
     """After the rules are in: wait for a confirmation, or take it as given."""
     if not pending.confirm:
         keep(store, applied)

@@ -68,7 +68,28 @@ def boot_files(store: Store, applied: Applied) -> dict[str, str]:
 
 
 def persistence_changes(store: Store, applied: Applied | None) -> tuple[Change, ...]:
-    """What ``persist`` would change: files and the unit."""
+    """What ``persist`` would change: the files for the boot as one object, the unit, its link."""
+    files = _file_changes(store, applied)
+    boot = [change for change in files if Path(change.object).parent == store.path / BOOT]
+    found = [change for change in files if change not in boot]
+    if boot:
+        found.insert(
+            0,
+            Change(
+                str(store.path / BOOT),
+                _joined([(change.object, change.before) for change in boot]),
+                _joined([(change.object, change.after) for change in boot]),
+            ),
+        )
+    return tuple(found)
+
+
+def _joined(texts: list[tuple[str, str | None]]) -> str | None:
+    parts = [f"==> {Path(path).name} <==\n{text}" for path, text in texts if text is not None]
+    return "".join(parts) or None
+
+
+def _file_changes(store: Store, applied: Applied | None) -> tuple[Change, ...]:
     files = boot_files(store, applied) if applied else {}
     wanted: dict[str, str | None] = {str(store.path / BOOT / n): t for n, t in files.items()}
     for path in _present(store):
@@ -86,7 +107,7 @@ def persistence_changes(store: Store, applied: Applied | None) -> tuple[Change, 
 
 def persist(store: Store, applied: Applied | None) -> bool:
     """Makes the next boot load ``applied`` (None: nothing of ours); whether anything changed."""
-    changes = persistence_changes(store, applied)
+    changes = _file_changes(store, applied)
     unit = str(Path(UNIT_DIRECTORY) / UNIT)
     try:
         for change in changes:
@@ -115,7 +136,7 @@ def is_persistent(store: Store, applied: Applied) -> bool:
     """Whether the next boot brings these rules."""
     if backend(applied.backend).restores_at_boot:
         return True
-    return os.path.lexists(_link()) and not persistence_changes(store, applied)
+    return os.path.lexists(_link()) and not _file_changes(store, applied)
 
 
 def _link() -> Path:

@@ -13,7 +13,7 @@ Own = dict[str, str]
 # Render target -> file name -> the text that is loaded.
 Texts = Mapping[str, Mapping[str, str]]
 
-BACKENDS = ("nftables", "iptables-nft", "iptables-legacy", "firewalld", "ufw")
+BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
 LOAD_TIMEOUT_S = 60.0
 READ_TIMEOUT_S = 20.0
 
@@ -46,6 +46,9 @@ class Backend(Protocol):
 
     def read(self) -> Own:
         """What is ours now. Raises CommandError where that cannot be read."""
+
+    def preview(self, texts: Texts) -> Own:
+        """The objects of the texts, in the texts' own words."""
 
     def canonical(self, texts: Texts) -> Own | None:
         """What ``read`` would give after ``load(texts)``; None where that cannot be told."""

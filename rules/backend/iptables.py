@@ -67,6 +67,20 @@ class Iptables:
             own |= text.own_of(self._filter(family), FAMILIES[family][1])
         return own | _sets()
 
+    def preview(self, texts: Texts) -> Own:
+        """The chains, jumps and sets as they were rendered."""
+        own: Own = {}
+        sets: Own = {}
+        for family in families():
+            target, word, _ = FAMILIES[family]
+            for name, body in texts[target].items():
+                if name.endswith(".ipset"):
+                    sets |= text.rendered_sets(body)
+                else:
+                    found = text.parse_filter(body)
+                    own |= text.own_of(found, word) | text.wanted_jumps(found.chains, word)
+        return own | sets
+
     def canonical(self, texts: Texts) -> Own | None:
         """The same, after loading in a scratch namespace."""
         commands: list[tuple[str, ...]] = []

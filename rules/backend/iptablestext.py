@@ -16,6 +16,9 @@ _DECISIVE = frozenset({"ACCEPT", "DROP", "REJECT", "RETURN", "QUEUE", "NFQUEUE"}
 # What ipset prints of a set and does not take back, or makes anew each time.
 _SET_NOISE = ("initval", "bucketsize")
 
+# The end of the name of a set that is filled beside the one in use.
+_BESIDE = "-t"
+
 
 @record
 class Reference:
@@ -185,6 +188,16 @@ def parse_sets(text: str) -> Own:
     }
 
 
+def rendered_sets(text: str) -> Own:
+    """The sets of a file for `ipset restore`: each line with the set that it is about."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        words = line.split(" ")
+        if len(words) > 1 and words[0] in ("create", "add"):
+            found.setdefault(words[1].removesuffix(_BESIDE), []).append(line)
+    return {f"ipset {name}": "".join(f"{x}\n" for x in lines) for name, lines in found.items()}
+
+
 def _without_noise(words: list[str]) -> Iterator[str]:
     skip = False
     for word in words:
@@ -207,7 +220,7 @@ def sets_text(own: Own, live: Own) -> str:
             continue
         set_name = name.removeprefix("ipset ")
         create, *adds = text.splitlines()
-        beside = f"{set_name}-t"
+        beside = f"{set_name}{_BESIDE}"
         words = create.split(" ")
         lines += [f"{create} -exist", " ".join([words[0], beside, *words[2:], "-exist"])]
         lines.append(f"flush {beside}")

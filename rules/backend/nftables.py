@@ -32,6 +32,10 @@ class Nftables:
             return {}
         raise CommandError("denied" if "ermitted" in done.stderr else "failed", _said(done.stderr))
 
+    def preview(self, texts: Texts) -> Own:
+        """The table as it was rendered."""
+        return {OBJECT: text_of(texts)}
+
     def canonical(self, texts: Texts) -> Own | None:
         """The table as nft lists it after loading it in a scratch namespace."""
         with memory_files() as files:

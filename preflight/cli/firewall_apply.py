@@ -1,0 +1,80 @@
+"""`nodeprep firewall apply`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preflight.cli.firewalloptions import (
+    BackendOption,
+    ConfirmWithinOption,
+    DiffOption,
+    DryRunOption,
+    ForceOption,
+    OutputOption,
+    PostureOption,
+)
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    RoleOption,
+    SourceOption,
+    VersionOption,
+    parse_role,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the sub-command to ``nodeprep firewall``."""
+    app.command("apply")(apply)
+
+
+def apply(
+    role: RoleOption,
+    posture: PostureOption = "allow",
+    backend: BackendOption = "auto",
+    confirm_within: ConfirmWithinOption = 60,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="End when it is confirmed (0) or rolled back (1).")
+    ] = False,
+    dry_run: DryRunOption = False,
+    diff: DiffOption = False,
+    force: ForceOption = False,
+    source: SourceOption = None,
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
+    cni: CniOption = "",
+    output: OutputOption = "text",
+) -> int:
+    """Put a role's rules in force, with a rollback armed before.
+
+    Then confirm from a new connection; without that, the old rules come back. Exit: 0 done, or
+    nothing to do; 1 refused or rolled back.
+    """
+    from preflight.firewallpolicy import PolicyRequest
+    from preflight.firewallrun import Wanted, run_apply
+
+    wanted = Wanted(
+        policy=PolicyRequest(
+            role=parse_role(role),
+            config=config,
+            kubeadm_config=kubeadm_config,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+            sources=tuple(source or ()),
+        ),
+        posture=posture,
+        backend=backend,
+    )
+    return run_apply(
+        wanted,
+        confirm_within_s=confirm_within,
+        wait=wait,
+        dry_run=dry_run,
+        diff=diff,
+        force=force,
+        output=output,
+    )

@@ -1,0 +1,58 @@
+"""`nodeprep firewall verify`."""
+
+from __future__ import annotations
+
+import typer
+
+from preflight.cli.firewalloptions import (
+    BackendOption,
+    OutputOption,
+    PostureOption,
+)
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    RoleOption,
+    SourceOption,
+    VersionOption,
+    parse_role,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the sub-command to ``nodeprep firewall``."""
+    app.command("verify")(verify)
+
+
+def verify(
+    role: RoleOption,
+    posture: PostureOption = "allow",
+    backend: BackendOption = "auto",
+    source: SourceOption = None,
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
+    cni: CniOption = "",
+    output: OutputOption = "text",
+) -> int:
+    """Compare what is in force with what the policy asks for.
+
+    Exit: 0 as asked, 1 not, 3 where it cannot be told.
+    """
+    from preflight.firewallpolicy import PolicyRequest
+    from preflight.firewallrun import Wanted, run_verify
+
+    wanted = Wanted(
+        policy=PolicyRequest(
+            role=parse_role(role),
+            config=config,
+            kubeadm_config=kubeadm_config,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+            sources=tuple(source or ()),
+        ),
+        posture=posture,
+        backend=backend,
+    )
+    return run_verify(wanted, output=output)

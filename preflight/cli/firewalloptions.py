@@ -1,0 +1,39 @@
+"""The options that the sub-commands of `nodeprep firewall` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+BackendOption = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        metavar="BACKEND",
+        help="auto, nftables, iptables-nft, iptables-legacy, firewalld or ufw.",
+    ),
+]
+PostureOption = Annotated[
+    str, typer.Option(help="allow: open what is needed. enforce: also deny the rest.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+]
+DiffOption = Annotated[
+    bool, typer.Option("--diff", help="Show before and after, as the kernel prints them.")
+]
+ConfirmWithinOption = Annotated[
+    int,
+    typer.Option(
+        "--confirm-within",
+        min=0,
+        max=86400,
+        metavar="SECONDS",
+        help="Roll back unless confirmed by then; 0: no confirmation.",
+    ),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Even if it would cut your own SSH connection.")
+]
+OutputOption = Annotated[str, typer.Option("-o", "--output", help="text, json or yaml.")]

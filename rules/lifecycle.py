@@ -1,0 +1,212 @@
+"""After an apply: confirm, roll back, remove, status and verify."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import Any
+
+from rules.apply import (
+    Arming,
+    Outcome,
+    Plan,
+    Refused,
+    Request,
+    begin,
+    describe,
+    finish,
+    keep,
+    make_plan,
+)
+from rules.backend import BACKENDS, Change, Own, backend, changes
+from rules.errors import CommandError
+from rules.persist import is_persistent, persistence_changes
+from rules.record import record
+from rules.rollback import Pending, disarm, now, read_pending, settle, undo
+from rules.session import Session
+from rules.snapshot import APPLIED, LAST, PENDING, Applied
+from rules.state import Store
+
+
+def confirm(store: Store, session: Session | None, *, force: bool = False) -> Outcome:
+    """Makes a pending change stay; not changed where there is none.
+
+    Raises Refused where it has been rolled back, and where the very connection that applied it
+    asks: that one would live on even if nobody could log in any more.
+    """
+    with store.lock():
+        earlier = read_pending(store)
+        pending = settle(store)
+        if pending is None:
+            last = store.read(LAST) or {}
+            if earlier is not None or (store.read(APPLIED) is None and last):
+                raise Refused(
+                    f"nothing to confirm: the change was rolled back at {last.get('at', '?')} "
+                    f"({last.get('reason', 'no reason is known')})"
+                )
+            return Outcome(False)
+        if session is not None and describe(session) == pending.session and not force:
+            raise Refused(
+                "confirm from a new connection: this one was open before the change, so it does "
+                "not show that one can still log in; or use --force"
+            )
+        keep(store, Applied.of(store.read(APPLIED)))
+        store.remove(PENDING)
+        disarm(pending)
+        _note(store, "confirmed")
+        if store.read(APPLIED) is None:
+            _forget(store)
+        return Outcome(True)
+
+
+def _note(store: Store, event: str, reason: str = "") -> None:
+    store.write(LAST, {"event": event, "reason": reason, "at": now()})
+
+
+def roll_back_now(store: Store) -> Pending:
+    """Puts back at once what a pending change replaced. Raises Refused where none is pending."""
+    with store.lock():
+        pending = read_pending(store)
+        if pending is None:
+            raise Refused(
+                "nothing is pending: what was confirmed stays; nodeprep firewall remove takes it "
+                "away"
+            )
+        undo(store, pending, "somebody asked for it")
+        disarm(pending)
+        return pending
+
+
+@record
+class Removal:
+    """What is ours on this host: backend -> own objects, and the changes that take it away."""
+
+    own: dict[str, Own]
+    changes: tuple[Change, ...]
+    unread: tuple[str, ...] = ()
+
+
+def make_removal(store: Store) -> Removal:
+    """Looks in every packet filter whose program is here."""
+    own: dict[str, Own] = {}
+    unread: list[str] = []
+    for name in BACKENDS:
+        found = _own_of(name)
+        if found is None:
+            unread.append(name)
+        elif found:
+            own[name] = found
+    found_changes = [change for found in own.values() for change in changes(found, {})]
+    found_changes += persistence_changes(store, None)
+    return Removal(own, tuple(found_changes), tuple(unread))
+
+
+def _own_of(name: str) -> Own | None:
+    """What is ours in a packet filter; None where its program is not here."""
+    try:
+        return backend(name).read()
+    except CommandError as error:
+        if error.reason != "absent":
+            raise
+        return None
+
+
+def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
+    """Takes away everything of ours, the state of the firewall included.
+
+    With ``confirm_within_s`` it comes back unless confirmed. Raises Refused where it did not work.
+    """
+    with store.lock():
+        earlier = settle(store)
+        removal = make_removal(store)
+        if not removal.changes:
+            if earlier is not None:
+                store.remove(PENDING)
+                disarm(earlier)
+            _forget(store)
+            return removal, Outcome(False)
+        pending = begin(store, tuple(removal.own), arming, earlier)
+        try:
+            for name in removal.own:
+                backend(name).restore({})
+                if left := backend(name).read():
+                    raise Refused(f"{', '.join(left)} is still there")
+        except Exception as error:
+            undo(store, pending, str(error))
+            disarm(pending)
+            raise Refused(f"rolled back: {error}") from error
+        outcome = finish(store, pending, None)
+        if outcome.pending is None:
+            _forget(store)
+        return removal, outcome
+
+
+def _forget(store: Store) -> None:
+    shutil.rmtree(store.path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # others keep their state there too
+        store.root.rmdir()
+
+
+@record
+class Status:
+    """What is in force. ``drift``: own objects that are not as they were loaded; None: nobody can
+    tell. ``applied`` None: nothing of ours was applied."""
+
+    applied: Applied | None
+    loaded: bool
+    drift: tuple[Change, ...] | None
+    persistent: bool
+    pending: Pending | None
+    last: dict[str, Any]
+
+
+def status(store: Store) -> Status:
+    """Reads the state and compares the live objects with it; changes nothing."""
+    applied = Applied.of(store.read(APPLIED))
+    pending, last = read_pending(store), store.read(LAST) or {}
+    if applied is None:
+        return Status(None, False, (), False, pending, last)
+    owner = backend(applied.backend)
+    live, wanted = owner.read(), owner.canonical(applied.texts)
+    drift = None if wanted is None else changes(live, wanted)
+    persistent = applied.confirmed and is_persistent(store, applied)
+    return Status(applied, bool(live), drift, persistent, pending, last)
+
+
+@record
+class Verdict:
+    """One thing that `firewall verify` looked at; ``ok`` None: it cannot be told."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def verify(request: Request, store: Store) -> tuple[Verdict, ...]:
+    """Whether what is in force is what this policy asks for, and stays. Changes nothing."""
+    plan = make_plan(request, store)
+    found = [_verify_rules(plan)]
+    found += [Verdict("owner", False, warning) for warning in plan.choice.warnings]
+    if plan.pending is not None:
+        until = plan.pending.until
+        found.append(Verdict("confirmed", False, f"nobody has confirmed it yet (until {until})"))
+    else:
+        applied = Applied.of(store.read(APPLIED))
+        kept = applied is not None and is_persistent(store, applied)
+        found.append(
+            Verdict("persistent", kept, "loaded at boot" if kept else "a reboot takes it away")
+        )
+    if request.session is not None:
+        refused = plan.refused
+        found.append(Verdict("session", not refused, refused or f"{request.session} gets in again"))
+    return tuple(found)
+
+
+def _verify_rules(plan: Plan) -> Verdict:
+    name = plan.choice.backend
+    if not plan.rules_change:
+        return Verdict("rules", True, f"what {name} holds is what the policy asks for")
+    if plan.wanted is None:
+        return Verdict("rules", None, "no scratch network namespace can be made to compare in")
+    objects = ", ".join(change.object for change in plan.changes[:4])
+    return Verdict("rules", False, f"not as the policy asks in {name}: {objects}")
