@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from rules.access import Admission, Hook, Senders, let_through, pod_traffic
 from rules.cluster import IPNetwork
+from rules.intervals import Interval
 from rules.policy import Policy
 from rules.space import LAST_PROTOCOL, Box, Space, last_port
 
@@ -33,7 +34,12 @@ def to_pods_space(policy: Policy) -> Space:
         if one.hook is Hook.FORWARD and one.family in families
     )
     whole = _all_protocols([net for item in traffic for net in (*item.pods, *item.nodes)])
-    return whole | Space.of(_boxes(admitted))
+    extra = Space.of(_boxes(admitted))
+    # Only their few planes need combining; the rest stay as they are.
+    keys = {key for key, _ in extra.planes}
+    joined = Space(tuple(item for item in whole.planes if item[0] in keys)) | extra
+    rest = (item for item in whole.planes if item[0] not in keys)
+    return Space(tuple(sorted((*joined.planes, *rest))))
 
 
 def from_pods_space(policy: Policy) -> Space:
@@ -60,7 +66,7 @@ def _all_protocols(networks: list[IPNetwork]) -> Space:
 
 def _boxes(admitted: Iterable[Admission]) -> Iterator[Box]:
     for one in admitted:
-        types = [(kind, kind) for kind in one.icmp_types or ()]
+        ranges: list[Interval | None] = [(kind, kind) for kind in one.icmp_types or ()]
         for network in one.sources:
-            for ports in types or [one.ports]:
+            for ports in ranges or [one.ports]:
                 yield Box.of(network, one.protocol.number, ports)
