@@ -61,7 +61,7 @@ def load_policy(request: PolicyRequest) -> tuple[Policy, Settings]:
         proxy_disabled=settings.proxy_disabled,
     )
     if lacking := lacking_groups(made):
-        raise UsageError(_missing(lacking))
+        raise UsageError(_missing(lacking, made.cluster))
     return made, settings
 
 
@@ -113,11 +113,16 @@ def _parse(word: str) -> tuple[Group, list[IPNetwork]]:
         raise UsageError(f"--source {group.value}: {error}") from None
 
 
-def _missing(groups: tuple[Group, ...]) -> str:
+def _missing(groups: tuple[Group, ...], cluster: Cluster) -> str:
+    """What to name, without the groups that follow from another one of them."""
+    follow = {Group.NODES} if cluster.external_etcd else {Group.NODES, Group.ETCD}
+    if Group.MASTERS in groups:
+        groups = tuple(group for group in groups if group not in follow)
     names = ", ".join(group.value for group in groups)
     keys = ", ".join(dict.fromkeys(_KEYS[group] for group in groups if group in _KEYS))
     flags = " ".join(f"--source {group.value}=CIDR" for group in groups)
     return (
         f"the addresses of {names} are not known, and rules that let in everybody instead would be "
-        f"too wide; name them in the cluster file ({keys}) and give it with --config, or add {flags}"
+        f"too wide; name them in the cluster file ({keys}) and give it with --config, or add "
+        f"{flags}"
     )
