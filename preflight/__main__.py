@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+
+from rules.errors import EXIT_INTERRUPTED
 
 
 def main() -> None:
     """Runs one command and ends the process with the exit code of the contract."""
-    from preflight.cli.main import run
-
-    code = run(sys.argv[1:])
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) went away: what it asked for it has got.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from preflight.cli.main import run
+        from preflight.cli.streams import open_streams
+
+        open_streams()
+        code = run(sys.argv[1:])
+        # Only where something may have run a program: --help need not load all that.
+        if programs := sys.modules.get("rules.run"):
+            programs.end_all()
+    except KeyboardInterrupt:
+        # Before the command line was read, or while its programs were ended.
+        with contextlib.suppress(OSError):
+            os.write(2, b"nodeprep: interrupted\n")
+        code = EXIT_INTERRUPTED
     # Collector threads that hang in the kernel must not hold the process back.
-    sys.stderr.flush()
     os._exit(code)
 
 

@@ -6,6 +6,8 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNDETERMINED = 3
+# 128 + SIGINT, as shells report it.
+EXIT_INTERRUPTED = 130
 
 
 class NodeprepError(Exception):

@@ -8,6 +8,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -78,7 +79,9 @@ class Running:
             **(env or {}),
         }
         try:
-            with _input(stdin) as source:
+            with _starting, _input(stdin) as source:
+                if _over.is_set():
+                    raise CommandError("failed", f"{program} is not started: the run is over")
                 self._process = subprocess.Popen(
                     [program, *argv[1:]],
                     stdin=source,
@@ -88,11 +91,11 @@ class Running:
                     pass_fds=tuple(pass_fds),
                     start_new_session=True,
                 )
+                _unfinished.add(self)
         except PermissionError as error:
             raise CommandError("denied", f"{program} may not be run: {error.strerror}") from error
         except OSError as error:
             raise CommandError("failed", f"{program} does not start: {error.strerror}") from error
-        _unfinished.add(self)
 
     def result(self, *, timeout_s: float, ok: Sequence[int] = (0,)) -> Output:
         """Waits, kills ``timeout_s`` after the start; CommandError unless its code is in ``ok``."""
@@ -157,12 +160,24 @@ class Running:
 
 
 _unfinished: set[Running] = set()
+_over = threading.Event()
+# Held while a program starts, so that none comes to be behind the back of end_all.
+_starting = threading.Lock()
+# A program whose file system does not answer never starts; the end does not wait for it.
+_START_LIMIT_S = 1.0
 
 
 def end_all() -> None:
-    """Ends every program that was started and not waited for: none may outlive this process."""
+    """Ends every program that was started and not waited for: none may outlive this process.
+
+    No other can be started after it.
+    """
+    held = _starting.acquire(timeout=_START_LIMIT_S)
+    _over.set()
     for running in tuple(_unfinished):
         running.kill()
+    if held:
+        _starting.release()
 
 
 def _input(text: str) -> contextlib.AbstractContextManager[int]:

@@ -11,10 +11,7 @@ from typer.core import TyperGroup
 
 from preflight import __version__
 from preflight.report.plain import printable
-from rules.errors import EXIT_DONE, EXIT_UNDETERMINED, NodeprepError
-
-# 128 + SIGINT, as shells report it.
-EXIT_INTERRUPTED = 130
+from rules.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_UNDETERMINED, NodeprepError
 
 # name -> (module of preflight.cli that holds `app` or a function `command`, its line of help)
 COMMANDS = {
@@ -85,11 +82,14 @@ def run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(app)
         result = command.main(args=arguments, prog_name="nodeprep", standalone_mode=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        return _say("interrupted", EXIT_INTERRUPTED)
-    except Exception as error:
+        result = EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001  (never a traceback without --debug)
         if debug:
-            raise
+            import traceback
+
+            traceback.print_exc()
         if isinstance(error, NodeprepError):
             return _say(str(error), error.exit_code)
         if hasattr(error, "exit_code") and hasattr(error, "show"):
@@ -99,6 +99,8 @@ def run(arguments: list[str]) -> int:
             f"internal error: {type(error).__name__}: {error}; --debug shows where",
             EXIT_UNDETERMINED,
         )
+    if result == EXIT_INTERRUPTED:  # typer makes it of Ctrl-C, without a word
+        return _say("interrupted", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else EXIT_DONE
 
 

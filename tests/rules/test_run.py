@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -77,12 +78,15 @@ def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.reason == "failed"
 
 
-def test_nothing_outlives_the_run(tmp_path: Path) -> None:
+def test_nothing_outlives_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_over", threading.Event())
     Running(["sh", "-c", f"sleep 600 & echo $! > {tmp_path}/child; wait"])
     child = number_in(tmp_path / "child")
     end_all()
     assert gone(child)
     end_all()
+    with pytest.raises(CommandError, match="the run is over"):
+        Running(["true"])
 
 
 def test_a_long_command_line_is_cut_in_messages() -> None:
