@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 from rules.cluster import IPNetwork
 from rules.record import record
+from rules.render.templating import slug
 
 
 @record
@@ -40,7 +40,7 @@ class AddressBook:
     def __init__(self) -> None:
         self._lists: dict[int, AddressList] = {}
         self._by_key: dict[tuple[int, str], AddressList] = {}
-        self._names: set[str] = set()
+        self._names: dict[int, set[str]] = {4: set(), 6: set()}
         self._texts: dict[int, str] = {}
         self._kept: list[tuple[IPNetwork, ...]] = []
 
@@ -75,14 +75,6 @@ class AddressBook:
         return text
 
     def _name(self, word: str, family: int) -> str:
-        # Flow ids are ours, but a name is no place to trust anybody. Short: an ipset's name has
-        # 31 characters at most, a prefix among them.
-        stem = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")[:15] or "set"
-        if not stem[0].isalpha():
-            stem = f"s{stem}"
-        candidate, count = f"{stem}_v{family}", 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{stem}_{count}_v{family}"
-        self._names.add(candidate)
-        return candidate
+        # Short: an ipset's name has 31 characters at most, a prefix and the family among them.
+        stem = slug(word, self._names[family], most=15).replace("-", "_")
+        return f"{stem if stem[0].isalpha() else f's{stem}'}_v{family}"

@@ -12,8 +12,6 @@ what is left for pods. What firewalld has no words for:
 
 from __future__ import annotations
 
-import re
-
 from rules.access import Hook
 from rules.errors import UsageError
 from rules.flows import Protocol
@@ -21,7 +19,7 @@ from rules.record import record
 from rules.render import Artefact
 from rules.render.addresses import AddressList
 from rules.render.plan import Plan, Row
-from rules.render.templating import fill, plain, shell
+from rules.render.templating import fill, plain, shell, slug
 
 PREFIX = "nodeprep-"
 INPUT_POLICY, FORWARD_POLICY, MLD_POLICY = "nodeprep-input", "nodeprep-fwd", "nodeprep-mld"
@@ -173,16 +171,10 @@ def _services(plan: Plan) -> dict[str, Service]:
     for row in plan.rows:
         if row.ports is None or row.protocol is None or row.flow in found or _translated(row):
             continue
-        stem = re.sub(r"[^a-z0-9]+", "-", row.flow.lower()).strip("-")[:40] or "flow"
-        name, count = PREFIX + stem, 1
-        while name in names:
-            count += 1
-            name = f"{PREFIX}{stem}-{count}"
-        names.add(name)
         flow = plan.flows.get(row.flow)
         first, last = row.ports
         found[row.flow] = Service(
-            name=name,
+            name=PREFIX + slug(row.flow, names, most=40),
             title=plain(f"nodeprep {row.flow}", 200),
             why=plain(flow.why if flow is not None else row.flow, 400),
             protocol=row.protocol.value,

@@ -24,10 +24,24 @@ _UNSEEN = re.compile(r"[^\x20-\x7e]")
 def plain(text: object, limit: int) -> str:
     """Text without any character that some target gives a meaning, at most ``limit`` bytes.
 
-    Each other character becomes ``?``; a cut shows as ``...``.
+    Each other character becomes ``?``; a cut shows as ``...``; never empty.
     """
-    clean = _PLAIN.sub("?", str(text)).replace(";", ",")
+    clean = _PLAIN.sub("?", str(text).strip()).replace(";", ",") or "?"
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+
+
+def slug(word: str, taken: set[str], *, most: int) -> str:
+    """A name of small letters, digits and hyphens, ``most`` of them, and then not in ``taken``.
+
+    Flow ids are ours, but a name is no place to trust anybody. Adds what it gives to ``taken``.
+    """
+    stem = re.sub(r"[^a-z0-9]+", "-", word.lower())[:most].strip("-") or "x"
+    name, count = stem, 1
+    while name in taken:
+        count += 1
+        name = f"{stem}-{count}"
+    taken.add(name)
+    return name
 
 
 def nft_comment(text: object) -> str:

@@ -21,7 +21,7 @@ from rules.render import Artefact
 from rules.render.addresses import AddressList
 from rules.render.iptables import MOST_RULES_PER_LIST, ipsets, rule_lines, target_matches
 from rules.render.plan import Plan, Row
-from rules.render.templating import fill, plain, shell
+from rules.render.templating import fill, plain, shell, slug
 
 BEGIN, END = "# BEGIN nodeprep", "# END nodeprep"
 RULES_FILES = {4: "before.rules", 6: "before6.rules"}
@@ -101,16 +101,13 @@ def _place(lines: list[str], source: str) -> int:
 
 def _profiles(plan: Plan) -> list[Profile]:
     found: dict[str, Profile] = {}
+    names: set[str] = set()
     for row in plan.hook_rows(Hook.INPUT):
         if row.flow in found or not _has_words(row):
             continue
         flow = plan.flows.get(row.flow)
-        stem = re.sub(r"[^a-z0-9]+", "-", row.flow.lower()).strip("-")[:40] or "flow"
-        # A section that comes twice would be refused by ufw's own reader.
-        if any(profile.name == f"nodeprep-{stem}" for profile in found.values()):
-            continue
         found[row.flow] = Profile(
-            name=f"nodeprep-{stem}",
+            name=f"nodeprep-{slug(row.flow, names, most=40)}",
             title=plain(f"nodeprep: {row.flow}", 200),
             why=plain(flow.why if flow is not None else row.flow, 400),
             ports=f"{_ports(row)}/{row.protocol}",
