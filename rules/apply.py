@@ -110,12 +110,14 @@ def make_plan(request: Request, store: Store) -> Plan:
 
     Raises OwnerError, CommandError and UsageError, with a line that says what to do.
     """
-    choice = choose(look(), request.backend, enforce=request.posture is Posture.ENFORCE)
+    enforce = request.posture is Posture.ENFORCE
+    choice = choose(look(), request.backend, enforce=enforce)
     owner = backend(choice.backend)
     texts: dict[str, dict[str, str]] = {}
     digest = ""
     for target in owner.targets:
         artefact = render(target, request.policy, request.posture, version=request.version)
+        artefact = owner.fit(artefact, enforce=enforce)
         texts[target], digest = artefact.files, artefact.digest
     applied = Applied(
         backend=choice.backend,
@@ -145,7 +147,7 @@ def make_plan(request: Request, store: Store) -> Plan:
         others=others,
         changes=tuple(found),
         rules_change=rules_change,
-        refused=_refused(request),
+        refused=_refused(request) or (owner.obstacle() if rules_change else ""),
         pending=pending,
     )
 

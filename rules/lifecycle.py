@@ -129,8 +129,9 @@ def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
         try:
             for name in removal.own:
                 backend(name).restore({})
-                if left := backend(name).read():
-                    raise Refused(f"{', '.join(left)} is still there")
+            # Both kinds of iptables and ufw share the ipsets: only now can all of them be gone.
+            if left := [item for name in removal.own for item in backend(name).read()]:
+                raise Refused(f"{', '.join(left)} is still there")
         except Exception as error:
             undo(store, pending, str(error))
             disarm(pending)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rules.errors import EXIT_FAILED, NodeprepError, UsageError
 from rules.record import record
+
+if TYPE_CHECKING:
+    from rules.render import Artefact
 
 # Object -> its text, in the words of the tool that reads it back in. What is ours, and only that.
 Own = dict[str, str]
 # Render target -> file name -> the text that is loaded.
 Texts = Mapping[str, Mapping[str, str]]
 
-BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
+BACKENDS = ("nftables", "iptables-nft", "iptables-legacy", "firewalld", "ufw")
 LOAD_TIMEOUT_S = 60.0
 READ_TIMEOUT_S = 20.0
 
@@ -43,6 +46,12 @@ class Backend(Protocol):
     name: str
     targets: tuple[str, ...]
     restores_at_boot: bool
+
+    def fit(self, artefact: Artefact, *, enforce: bool) -> Artefact:
+        """The artefact as the installed version takes it. Raises UsageError where it cannot."""
+
+    def obstacle(self) -> str:
+        """What a load would do to others, empty where nothing; then it needs ``--force``."""
 
     def read(self) -> Own:
         """What is ours now. Raises CommandError where that cannot be read."""
@@ -83,4 +92,12 @@ def backend(name: str) -> Backend:
         from rules.backend.iptables import Iptables
 
         return Iptables(name.removeprefix("iptables-"))
+    if name == "firewalld":
+        from rules.backend.firewalld import Firewalld
+
+        return Firewalld()
+    if name == "ufw":
+        from rules.backend.ufw import Ufw
+
+        return Ufw()
     raise UsageError(f"no backend is called {name!r}; they are auto, {', '.join(BACKENDS)}")

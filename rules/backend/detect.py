@@ -178,7 +178,7 @@ def look(*, root: str = "/") -> Filters:
     return Filters(
         nft=document is not None,
         iptables=flavour_of(),
-        firewalld=_runs("firewalld"),
+        firewalld=runs("firewalld"),
         firewalld_table=firewalld_table,
         ufw=_ufw_enabled(Path(root)),
         nft_chains=frozenset(nft_names),
@@ -251,7 +251,7 @@ def _saved_chains(flavour: str, family: int, droppers: list[Dropper] | None) -> 
     return found
 
 
-def _runs(name: str) -> bool:
+def runs(name: str) -> bool:
     """Whether a program of that name runs in our network namespace."""
     try:
         ours = os.stat("/proc/self/ns/net")

@@ -14,6 +14,7 @@ from rules.backend import iptablestext as text
 from rules.backend.memory import memory_files
 from rules.backend.scratch import in_scratch
 from rules.errors import CommandError
+from rules.render import Artefact
 from rules.run import find_program, run
 
 # How long to wait for the lock that other users of iptables hold.
@@ -59,6 +60,14 @@ class Iptables:
     def __init__(self, flavour: str) -> None:
         self.name = f"iptables-{flavour}"
         self._flavour = flavour
+
+    def fit(self, artefact: Artefact, *, enforce: bool) -> Artefact:
+        """As it is."""
+        return artefact
+
+    def obstacle(self) -> str:
+        """Nothing: what is loaded is ours alone."""
+        return ""
 
     def read(self) -> Own:
         """Our chains, the jumps to them and our sets."""
@@ -235,6 +244,11 @@ def _set_names(files: Mapping[str, str]) -> set[str]:
         for line in body.splitlines()
         if line.startswith("create ")
     }
+
+
+def destroy_sets() -> None:
+    """Removes our sets that no rule names."""
+    _destroy(list(_sets()))
 
 
 def _destroy(names: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from rules.backend import LOAD_TIMEOUT_S, READ_TIMEOUT_S, BackendError, Own, Tex
 from rules.backend.memory import memory_files
 from rules.backend.scratch import in_scratch
 from rules.errors import CommandError
+from rules.render import Artefact
 from rules.run import run
 
 TABLE = "inet nodeprep"
@@ -22,6 +23,14 @@ class Nftables:
     name = "nftables"
     targets: tuple[str, ...] = ("nftables",)
     restores_at_boot = False
+
+    def fit(self, artefact: Artefact, *, enforce: bool) -> Artefact:
+        """As it is."""
+        return artefact
+
+    def obstacle(self) -> str:
+        """Nothing: what is loaded is ours alone."""
+        return ""
 
     def read(self) -> Own:
         """Our table as nft lists it; nothing where there is none."""
