@@ -294,12 +294,10 @@ def _set_lines(addresses: AddressList) -> list[str]:
         # The file holds the list; a line of shell cannot.
         return [f"firewall-cmd --permanent --new-ipset-from-file=ipsets/{name}.xml --name={name}"]
     family = "" if addresses.family == 4 else " --option=family=inet6"
+    entries = " ".join(f"--add-entry={network}" for network in addresses.texts)
     return [
         f"firewall-cmd --permanent --new-ipset={name} --type=hash:net{family}",
-        *(
-            f"firewall-cmd --permanent --ipset={name} --add-entry={network}"
-            for network in addresses.texts
-        ),
+        f"firewall-cmd --permanent --ipset={name} {entries}",
     ]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rules.cluster import Cluster, CniChoice, IPNetwork, Node, PortNumbers, Role, Sources
 from rules.cnis import PROFILES
+from rules.flows import Flow
 from rules.policy import Policy, policy
 from rules.render import Posture
 
@@ -27,11 +28,15 @@ def cluster(
     *,
     families: tuple[int, ...] = (4,),
     workers: int = 2,
+    step: int = 1,
     cni: CniChoice | None = None,
     external_etcd: bool = False,
     sources: Sources | None = None,
 ) -> Cluster:
-    """Three masters, some workers, three etcd members where they are not stacked."""
+    """Three masters, some workers, three etcd members where they are not stacked.
+
+    With ``step`` 2 no two addresses of nodes merge to one network.
+    """
     roles = [Role.MULTI_MASTER] * 3 + [Role.WORKER] * workers + [Role.ETCD] * 3 * external_etcd
     pods = {4: ip_network("10.244.0.0/16"), 6: ip_network("fd00:244::/56")}
     services = {4: ip_network("10.96.0.0/12"), 6: ip_network("fd00:96::/112")}
@@ -42,7 +47,7 @@ def cluster(
             Node(
                 f"n{number}",
                 role,
-                tuple(ip_address(text) for text in addresses(number + 11, families)),
+                tuple(ip_address(text) for text in addresses(number * step + 11, families)),
             )
             for number, role in enumerate(roles)
         ),
@@ -67,6 +72,18 @@ def every_policy(
             for chosen in families:
                 external = role is Role.ETCD
                 yield policy(role, cluster(families=chosen, cni=choice, external_etcd=external))
+
+
+def all_networks_at_once(role: Role, families: tuple[int, ...] = (4, 6)) -> Policy:
+    """One policy with the rows of every pod network, as if all of them ran."""
+    external = role is Role.ETCD
+    flows: dict[str, Flow] = {}
+    for choice in CHOICES:
+        made = policy(role, cluster(families=families, cni=choice, external_etcd=external))
+        flows.update({flow.id: flow for flow in made.flows})
+    # Twenty workers: lists that are sets, beside lists that are rules.
+    many = cluster(families=families, workers=20, step=2, external_etcd=external)
+    return Policy(role, many, tuple(flows.values()))
 
 
 def networks(family: int) -> st.SearchStrategy[IPNetwork]:

@@ -17,7 +17,7 @@ DUAL = (4, 6)
 
 
 def flannel(role: Role) -> Policy:
-    return policy(role, cluster(families=DUAL, workers=20, cni=CniChoice("flannel", "vxlan")))
+    return policy(role, cluster(families=DUAL, workers=15, step=2, cni=CniChoice("flannel")))
 
 
 CASES = {

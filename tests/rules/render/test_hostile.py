@@ -151,7 +151,7 @@ def benign(made: Policy) -> Policy:
 @pytest.mark.parametrize("word", HOSTILE)
 def test_a_hostile_word_changes_no_rule(target: str, posture: Posture, word: str) -> None:
     for role in (Role.WORKER, Role.MULTI_MASTER):
-        made = policy(role, cluster(families=(4, 6), workers=20))
+        made = policy(role, cluster(families=(4, 6), workers=20, step=2))
         hostile = render(target, spoiled(made, (word,)), posture, version="1.2.3")
         assert meaning(hostile) == meaning(render(target, benign(made), posture))
 
@@ -162,7 +162,7 @@ def test_a_hostile_word_changes_no_rule(target: str, posture: Posture, word: str
 )
 def test_random_words_change_no_rule(words: tuple[str, ...], chosen: tuple[str, Posture]) -> None:
     target, posture = chosen
-    made = policy(Role.WORKER, cluster(families=(4, 6), workers=20))
+    made = policy(Role.WORKER, cluster(families=(4, 6), workers=20, step=2))
     hostile = render(target, spoiled(made, words), posture, version=words[0])
     assert meaning(hostile) == meaning(render(target, benign(made), posture))
 

@@ -1,0 +1,225 @@
+"""What is rendered, before the eyes of the programs that are to load it, in namespaces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rules.cluster import Role
+from rules.policy import Policy, policy
+from rules.render import Artefact, Posture, render
+from rules.render.firewalld import for_version
+from rules.render.ufw import put
+from tests.kernel import require_kernel
+from tests.rules.render.clusters import POSTURES, all_networks_at_once, cluster
+from tests.rules.render.test_hostile import HOSTILE, spoiled
+
+pytestmark = pytest.mark.kernel
+
+# A private copy of the machine's configuration directories, in memory.
+_PRIVATE = r"""
+set -e
+mount --make-rprivate /
+place=$(mktemp -d)
+mount -t tmpfs -o mode=755 tmpfs "$place"
+for directory in /etc /var /lib/ufw; do
+    mkdir -p "$place$directory/upper" "$place$directory/work"
+    layers=lowerdir=$directory,upperdir=$place$directory/upper,workdir=$place$directory/work
+    mount -t overlay overlay -o "$layers" "$directory"
+done
+mount -t tmpfs -o mode=755 tmpfs /run
+ip link set lo up
+"""
+
+
+def inside(script: str, directory: Path, *, private: bool = False) -> str:
+    """Runs a script in a network of its own (and its own /etc); what it printed."""
+    require_kernel()
+    done = subprocess.run(
+        [
+            *("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc"),
+            *("bash", "-ec", _PRIVATE + script if private else script),
+        ],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def lay_down(made: Artefact, directory: Path) -> Path:
+    for name, text in made.files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return directory
+
+
+def variants(target: str, directory: Path) -> list[Path]:
+    """Every role and posture with all pod networks, and one with hostile words."""
+    made = []
+    for role in Role:
+        for posture in POSTURES:
+            chosen = all_networks_at_once(role)
+            made.append((f"{role}-{posture}", render(target, chosen, posture, version="1.2.3")))
+    chosen = spoiled(all_networks_at_once(Role.WORKER), HOSTILE)
+    made.append(("hostile", render(target, chosen, Posture.ENFORCE, version=HOSTILE[3])))
+    return [lay_down(artefact, directory / name) for name, artefact in made]
+
+
+def test_nft_loads_each_twice_and_shows_what_was_asked(tmp_path: Path) -> None:
+    places = variants("nftables", tmp_path)
+    shown = inside(
+        """
+        for place in */; do
+            nft -c -f "$place/nodeprep.nft"
+            nft -f "$place/nodeprep.nft"
+            nft -f "$place/nodeprep.nft"
+            nft list tables
+            nft list table inet nodeprep | grep -c 'comment "nodeprep:'
+        done
+        """,
+        tmp_path,
+    )
+    lines = shown.splitlines()
+    assert lines[0::2] == ["table inet nodeprep"] * len(places)
+    rules = [
+        (place / "nodeprep.nft").read_text().count('comment "nodeprep:') for place in sorted(places)
+    ]
+    assert list(map(int, lines[1::2])) == rules
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_iptables_loads_each_twice_and_nothing_else_changes(backend: str, tmp_path: Path) -> None:
+    for target in ("iptables", "ip6tables"):
+        variants(target, tmp_path)
+    shown = inside(
+        f"""
+        for family in '' 6; do
+            tool=ip${{family}}tables-{backend}
+            $tool -A INPUT -p tcp --dport 9 -m comment --comment theirs -j ACCEPT
+            $tool -A FORWARD -j ACCEPT
+            $tool -N NODEPREP-OTHER
+            for place in */; do
+                if [ -e "$place/nodeprep$family.ipset" ]; then
+                    ipset restore -file "$place/nodeprep$family.ipset"
+                    ipset restore -file "$place/nodeprep$family.ipset"
+                fi
+                $tool-restore --test --noflush "$place/nodeprep$family.rules"
+                $tool-restore --noflush "$place/nodeprep$family.rules"
+                $tool-restore --noflush "$place/nodeprep$family.rules"
+                $tool-save -t filter | grep -v '^#' | grep -c -- '-A NODEPREP-' || true
+                grep -c -- '^-A NODEPREP-' "$place/nodeprep$family.rules"
+                $tool-save -t filter | grep -v '^#' | grep -v 'NODEPREP-[IF]' | grep -c .
+            done
+        done
+        ipset list -name | grep -c -- '-t$' || true
+        """,
+        tmp_path,
+    )
+    *counts, leftovers = shown.split()
+    assert leftovers == "0"
+    assert counts[0::3] == counts[1::3]
+    # *filter, three chains, theirs, two rules of theirs, COMMIT.
+    assert set(counts[2::3]) == {"8"}
+
+
+def test_firewalld_accepts_the_files_and_the_lines(tmp_path: Path) -> None:
+    for posture in POSTURES:
+        made = render("firewalld", all_networks_at_once(Role.WORKER), posture, version="1.2.3")
+        made = for_version(made, (1, 3), enforce=False)
+        place = lay_down(made, tmp_path / posture.value)
+        lines = [
+            # The same lines without a running daemon.
+            line.replace("firewall-cmd --permanent", "firewall-offline-cmd")
+            for line in made.commands
+            if line != "firewall-cmd --reload"
+        ]
+        (place / "lines.sh").write_text("set -e\n" + "\n".join(lines) + "\n")
+    inside(
+        """
+        for place in */; do
+            for kind in ipsets services policies; do
+                rm -rf /etc/firewalld/$kind
+                cp -r "$place/$kind" /etc/firewalld/$kind
+            done
+            firewall-offline-cmd --check-config
+            firewall-offline-cmd --get-policies | grep -q nodeprep-fwd
+        done
+        """,
+        tmp_path,
+        private=True,
+    )
+
+
+def test_firewalld_lines_say_what_the_files_say(tmp_path: Path) -> None:
+    few = cluster(workers=20, step=2)
+    made = render(
+        "firewalld",
+        # Few rows: each line is a program of its own.
+        Policy(Role.WORKER, few, tuple(policy(Role.WORKER, few).flows[:4])),
+        Posture.ENFORCE,
+    )
+    made = for_version(made, (1, 3), enforce=False)
+    place = lay_down(made, tmp_path)
+    lines = [
+        line.replace("firewall-cmd --permanent", "firewall-offline-cmd")
+        for line in made.commands
+        if line != "firewall-cmd --reload"
+    ]
+    (place / "lines.sh").write_text("\n".join(["set -e", *lines, ""]))
+    show = """
+        for policy in nodeprep-input nodeprep-fwd; do
+            firewall-offline-cmd --info-policy=$policy | sort
+        done
+        for set in $(firewall-offline-cmd --get-ipsets | tr ' ' '\\n' | sort); do
+            firewall-offline-cmd --info-ipset=$set
+        done
+        for service in $(firewall-offline-cmd --get-services | tr ' ' '\\n' | grep nodeprep); do
+            firewall-offline-cmd --info-service=$service
+        done
+    """
+    by_lines = inside(f"bash lines.sh >/dev/null\n{show}", tmp_path, private=True)
+    by_files = inside(
+        f"cp -r ipsets services policies /etc/firewalld/\n{show}", place, private=True
+    )
+    assert by_lines == by_files
+    assert "nodeprep-kubelet-api" in by_files
+
+
+def test_ufw_takes_the_block_the_profile_and_the_lines(tmp_path: Path) -> None:
+    made = render("ufw", all_networks_at_once(Role.WORKER), Posture.ENFORCE, version="1.2.3")
+    place = lay_down(made, tmp_path)
+    for name in ("before.rules", "before6.rules", "before.init"):
+        own = Path("/etc/ufw", name).read_text()
+        (place / name).write_text(put(own, made.files[name]))
+    few = [line for line in made.commands if line.startswith("ufw ") and "allow" in line][::9]
+    (place / "lines.sh").write_text("\n".join(["set -e", *few, ""]))
+    shown = inside(
+        """
+        cp before.rules before6.rules before.init nodeprep.ipset /etc/ufw/
+        cp applications.d/nodeprep /etc/ufw/applications.d/
+        chmod +x /etc/ufw/before.init
+        sed -i s/^IPV6=.*/IPV6=yes/ /etc/default/ufw
+        ufw --force enable >/dev/null
+        ufw app list | grep -c nodeprep-
+        bash lines.sh >/dev/null
+        ufw reload >/dev/null
+        grep -c '^### tuple' /etc/ufw/user.rules
+        iptables-save | grep -c '"nodeprep:'
+        ip6tables-save | grep -c '"nodeprep:'
+        """,
+        tmp_path,
+        private=True,
+    )
+    profiles, _, rules4, rules6 = map(int, shown.split())
+    assert profiles == made.files["applications.d/nodeprep"].count("\n[")
+    assert rules4 == made.files["before.rules"].count('"nodeprep:')
+    assert rules6 == made.files["before6.rules"].count('"nodeprep:')
