@@ -24,6 +24,7 @@ SUBJECTS = (
     "listening",
     "nodeports",
     "firewall",
+    "firewallboot",
     "hardware",
     "storage",
     "mounts",

@@ -28,6 +28,7 @@ UNITS = (
     "netfilter-persistent.service",
     "iptables.service",
     "ip6tables.service",
+    "nodeprep-firewall.service",
     "chrony.service",
     "chronyd.service",
     "systemd-timesyncd.service",

@@ -69,6 +69,12 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         place += (length + 3) & ~3
 
 
+def attribute(kind: int, content: bytes) -> bytes:
+    """One attribute of a request."""
+    length = _ATTRIBUTE.size + len(content)
+    return _ATTRIBUTE.pack(length, kind) + content + bytes(-length % 4)
+
+
 def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
     """Type -> content of the attributes from ``start`` on; of a repeated type the last."""
     return dict(attribute_list(data, start))
