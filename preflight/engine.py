@@ -27,7 +27,7 @@ _REASONS = {
     "absent": "what it is read from is not there",
     "denied": "permission was refused",
     "timeout": "it took too long to read",
-    "failed": "what was read could not be understood",
+    "failed": "reading it failed",
     "not-asked": "it was not asked for",
 }
 

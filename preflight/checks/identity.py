@@ -13,7 +13,7 @@ from preflight.checks.registry import (
     undetermined,
     warned,
 )
-from preflight.facts.model import Facts, known
+from preflight.facts.model import Facts, Unknown, known
 from preflight.target import Target
 
 INSTALL = "https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/install-kubeadm/"
@@ -40,7 +40,13 @@ def root_privileges(facts: Facts, target: Target) -> Iterator[Judgement]:
             remedy=f"sudo nodeprep check --role {target.role}",
         )
         return
-    missing = [name for name, bit in CAPABILITIES.items() if not privileges.capabilities >> bit & 1]
+    capabilities = privileges.capabilities
+    if isinstance(capabilities, Unknown):
+        yield undetermined(
+            f"runs as root, but with which capabilities cannot be told: {capabilities.message}"
+        )
+        return
+    missing = [name for name, bit in CAPABILITIES.items() if not capabilities >> bit & 1]
     if missing:
         yield warned(
             f"root, but without {', '.join(missing)}: this looks like a container, and what they "

@@ -75,7 +75,7 @@ def collect(
         collected=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         privileges=Privileges(
             uid=os.geteuid(),
-            capabilities=0 if isinstance(status, Unknown) else parse_capabilities(status),
+            capabilities=status if isinstance(status, Unknown) else parse_capabilities(status),
         ),
         **{subject: results.get(subject, late) for subject in SUBJECTS},
     )
@@ -92,6 +92,14 @@ def run_all(actions: dict[str, Callable[[], None]], limit_s: float) -> None:
     ]
     end = time.monotonic() + limit_s
     for thread in threads:
-        thread.start()
+        _start(thread)
     for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
+        if thread.ident is not None:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def _start(thread: threading.Thread) -> None:
+    try:
+        thread.start()
+    except RuntimeError:  # no room for one more: a limit on processes or memory
+        thread.run()

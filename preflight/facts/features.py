@@ -65,7 +65,8 @@ def read_features(host: Host) -> dict[str, bool]:
 def _controllers(host: Host) -> dict[str, bool]:
     table = host.read("/proc/cgroups")
     if isinstance(table, Unknown):
-        return {"CGROUPS": False} if table.reason == "absent" else {}
+        without = table.reason == "absent" and host.exists("/proc/self")
+        return {"CGROUPS": False} if without else {}
     old = parse_proc_cgroups(table).keys()
     new = host.read(f"{ROOT}/cgroup.controllers")
     every = old | (set() if isinstance(new, Unknown) else set(new.split()))

@@ -15,7 +15,7 @@ from preflight.facts.model import Known, Unknown
 from preflight.facts.model.kernel import Kernel, SwapArea
 from preflight.facts.modules import read_modules
 from preflight.facts.swap import parse_swaps, read_boot_swap
-from preflight.facts.sysctls import read_sysctls
+from preflight.facts.sysctls import read_sysctls, sysctls_writable
 from preflight.settings import Settings
 from preflight.versions.kernel import OPTIONAL_OPTIONS, required_options
 from preflight.versions.modules import MODULES, POD_NETWORK_OPTIONS
@@ -61,7 +61,7 @@ def collect(host: Host, settings: Settings) -> Kernel:
         selinux=selinux,
         apparmor=read_apparmor(host),
         apparmor_parser=find_program("apparmor_parser") is not None,
-        sysctls_writable=not os.statvfs("/proc/sys").f_flag & os.ST_RDONLY,
+        sysctls_writable=sysctls_writable(),
         features=features,
         boot_applier=applier,
         selinux_labels={} if selinux == "disabled" else read_labels(host),

@@ -62,6 +62,8 @@ def process_names(*, proc: str = "/proc") -> Known[dict[int, str]]:
         entries = os.listdir(proc)
     except OSError as error:
         return Unknown("denied", f"{proc} may not be read: {error.strerror}")
+    if not any(entry.isdigit() for entry in entries):
+        return Unknown("absent", f"{proc} is not mounted")
     names = {
         int(entry): name
         for entry in entries

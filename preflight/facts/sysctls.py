@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from preflight.facts.host import Host
 from preflight.facts.model import Unknown
 
@@ -60,11 +62,21 @@ def interface_names(interfaces: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def sysctls_writable() -> bool:
+    """Whether /proc/sys is there and not mounted read-only, as containers have it."""
+    try:
+        return not os.statvfs("/proc/sys").f_flag & os.ST_RDONLY
+    except OSError:
+        return False
+
+
 def read_sysctls(host: Host) -> tuple[dict[str, str], tuple[str, ...]]:
     """Name -> value (blanks as one space), and the names that may not be read.
 
-    What this kernel does not have is in neither.
+    What this kernel does not have is in neither; without /proc/sys nobody knows what it has.
     """
+    if not host.exists("/proc/sys"):
+        return {}, NAMES
     interfaces = host.listdir("/proc/sys/net/ipv4/conf")
     every = () if isinstance(interfaces, Unknown) else interfaces
     found: dict[str, str] = {}

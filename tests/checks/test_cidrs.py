@@ -198,6 +198,9 @@ def test_only_so_many_are_named() -> None:
 def test_unknown_tables_are_no_pass() -> None:
     unknown = Unknown("absent", "ip is not installed")
     assert status(other_tables=unknown) == "unknown"
+    assert "install iproute2" in found(other_tables=unknown).remedy
+    late = Unknown("timeout", "ip did not end within 3 s")
+    assert not found(other_tables=late).remedy, "an ip that hangs is installed"
     assert status(routes=(), other_tables=None) == "pass"
     docker = virtual("docker0", "bridge", "10.244.0.1/24")
     assert status(docker, other_tables=unknown) == "fail"

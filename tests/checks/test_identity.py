@@ -49,6 +49,13 @@ def test_root_without_capabilities_is_told(capabilities: int, missing: list[str]
     assert f"without {', '.join(missing)}:" in found.message
 
 
+def test_capabilities_that_cannot_be_read_are_not_missing_ones() -> None:
+    absent = Unknown("absent", "/proc/self/status is not there")
+    (found,) = judge("root-privileges", replace(healthy(), privileges=Privileges(0, absent)))
+    assert found.status is Status.UNKNOWN
+    assert found.message.endswith("/proc/self/status is not there")
+
+
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64", "ppc64le", "s390x"])
 def test_linux_on_a_released_architecture_passes(architecture: str) -> None:
     (found,) = judge("os-supported", _with(architecture=architecture))

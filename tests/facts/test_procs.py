@@ -79,6 +79,12 @@ def test_hidden_processes_are_unknown(tmp_path: Path) -> None:
     assert hidden.reason == "denied"
 
 
+def test_no_process_at_all_is_no_proc(tmp_path: Path) -> None:
+    nothing = process_names(proc=str(tmp_path))
+    assert isinstance(nothing, Unknown)
+    assert nothing.reason == "absent"
+
+
 def test_this_machine() -> None:
     names = process_names()
     assert isinstance(names, dict)

@@ -13,7 +13,7 @@ class Privileges:
     """What this run may see. ``capabilities`` is the effective set of /proc/self/status (bits)."""
 
     uid: int
-    capabilities: int
+    capabilities: Known[int]
 
 
 @record
