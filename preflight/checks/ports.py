@@ -76,16 +76,19 @@ def _untaken(flow: Flow, ports: Ports) -> Judgement:
     """Nobody was seen listening; what binding it said counts more."""
     subject, alias = flow.label, _alias(flow)
     probes = _probes(flow, ports)
-    errors = {probe.error: probe for probe in probes if probe.error and not _absent(probe)}
-    if probe := errors.get("EADDRINUSE"):
+    errors: dict[str, BindProbe] = {}
+    for probe in probes:
+        if probe.error and not _absent(probe):
+            errors.setdefault(probe.error, probe)
+    if (held := errors.get("EADDRINUSE")) is not None:
         protocol = "-tanp" if flow.protocol.value == "tcp" else "-uanp"
         return failed(
-            f"a socket that does not listen holds it on IPv{probe.family}, and {flow.component} "
+            f"a socket that does not listen holds it on IPv{held.family}, and {flow.component} "
             "needs it",
             subject=subject,
-            observed=probe.error,
+            observed=held.error,
             expected="free",
-            remedy=f"end the program that is found with: ss {protocol} 'sport = :{probe.port}'",
+            remedy=f"end the program that is found with: ss {protocol} 'sport = :{held.port}'",
             alias=alias,
         )
     for error, probe in errors.items():

@@ -213,9 +213,9 @@ def test_in_use_without_a_listener() -> None:
 
 @pytest.mark.parametrize("error", ["EACCES", "EPERM"])
 def test_refused_permission_is_unknown_and_not_in_use(error: str) -> None:
-    (found,) = unfit(with_probe(BindProbe("tcp", 4, 6443, error)))
+    (found,) = unfit(with_probe(*(BindProbe("tcp", family, 6443, error) for family in (4, 6))))
     assert (found.subject, found.status) == ("6443/tcp", Status.UNKNOWN)
-    assert "permission was refused" in found.message
+    assert found.message == "it could not be tried on IPv4: permission was refused"
     assert found.remedy == "run nodeprep as root"
 
 
