@@ -15,6 +15,7 @@ from rules.policy import Policy
 from rules.record import record
 from rules.render import Posture, render
 from rules.rollback import (
+    ROLLED_BACK,
     UNCONFIRMED_S,
     Pending,
     arm,
@@ -28,8 +29,10 @@ from rules.rollback import (
     undo,
 )
 from rules.session import Session, refusal
-from rules.snapshot import APPLIED, PENDING, Applied, take
+from rules.snapshot import APPLIED, LAST, PENDING, Applied, take
 from rules.state import Store
+
+_TICK_S = 0.2
 
 
 class Refused(NodeprepError):
@@ -278,9 +281,7 @@ def keep(store: Store, applied: Applied | None) -> None:
 
 def wait_for_confirmation(store: Store, pending: Pending) -> bool:
     """Waits until somebody confirms (True) or the rollback has happened (False)."""
-    while True:
-        current = read_pending(store)
-        if current is None or current.id != pending.id:
-            applied = Applied.of(store.read(APPLIED))
-            return applied is not None and applied.confirmed
-        time.sleep(0.2)
+    while (current := read_pending(store)) is not None and current.id == pending.id:
+        time.sleep(_TICK_S)
+    last = store.read(LAST) or {}
+    return not (last.get("event") == ROLLED_BACK and last.get("id") == pending.id)

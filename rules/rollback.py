@@ -23,6 +23,7 @@ from rules.run import run
 from rules.snapshot import LAST, PENDING, Snapshot, put_back
 from rules.state import VARIABLE, Store
 
+ROLLED_BACK = "rolled-back"
 UNIT_PREFIX = "nodeprep-rollback-"
 # How long an apply may take that asks for no confirmation, before it counts as killed.
 UNCONFIRMED_S = 90.0
@@ -175,8 +176,9 @@ def undo(store: Store, pending: Pending, reason: str) -> None:
     else:
         # The kernel has nothing of it any more, and the boot brought the confirmed rules.
         put_back(store, Snapshot({}, pending.before))
+    # First why, then that: whoever sees it gone can read what became of it.
+    store.write(LAST, {"event": ROLLED_BACK, "reason": reason, "at": now(), "id": pending.id})
     store.remove(PENDING)
-    store.write(LAST, {"event": "rolled-back", "reason": reason, "at": now(), "id": pending.id})
 
 
 def settle(store: Store) -> Pending | None:

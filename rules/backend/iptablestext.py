@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from rules.backend import Own
@@ -78,12 +79,12 @@ def parse_filter(text: str) -> Filter:
 
 
 def _target(words: str) -> str:
-    parts = words.split(" ")
+    """The word behind -j or -g; what stands in quotes is none."""
+    tail = words.rpartition('"')[2]
+    parts = tail.split(" ") if '"' not in words or " -j " in tail else shlex.split(words)
     for option in ("-j", "-g"):
-        # From the end: a comment before it may hold anything.
-        for index in range(len(parts) - 2, -1, -1):
-            if parts[index] == option:
-                return parts[index + 1]
+        if option in parts[:-1]:
+            return parts[parts.index(option) + 1]
     return ""
 
 
