@@ -7,7 +7,6 @@ word for is ``Unsupported`` and keeps its text, so that an answer that hangs on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
 
 from rules.record import field, record
@@ -283,23 +282,36 @@ class Table:
 
 
 @record
+class Hung:
+    """A base chain in its table."""
+
+    table: Table
+    chain: Chain
+    base: Base
+
+
+@record
 class Ruleset:
     """All tables that were read, in the order in which they were read."""
 
     tables: tuple[Table, ...] = ()
 
-    def bases(self, hook: str, family: int) -> Iterator[tuple[Table, Chain, Base]]:
-        """The base chains of a hook that packets of family 4 or 6 pass, in the kernel's order."""
-        found = [
-            (_effective(chain.base), chain.base.priority, place, table, chain, chain.base)
-            for place, table in enumerate(self.tables)
-            if table.sees(family) and not table.dormant
-            for chain in table.chains.values()
-            if chain.base is not None and chain.base.hook == hook
-        ]
-        # Equal priorities: the order of registration, which nothing prints; the one read first.
-        for *_, table, chain, base in sorted(found, key=lambda item: item[:3]):
-            yield table, chain, base
+    def bases(self, hook: str, family: int) -> list[list[Hung]]:
+        """The base chains of a hook that packets of family 4 or 6 pass, in the kernel's order.
+
+        Those that share a priority are one group. Within a table the one made last comes first
+        (nf_hook_entries_grow); between tables only the order of registration decides, which
+        nothing prints, so a group has its tables in any order.
+        """
+        groups: dict[tuple[int, int], list[Hung]] = {}
+        for table in self.tables:
+            if table.dormant or not table.sees(family):
+                continue
+            for chain in reversed(table.chains.values()):
+                if (base := chain.base) is not None and base.hook == hook:
+                    place = (_effective(base), base.priority)
+                    groups.setdefault(place, []).append(Hung(table, chain, base))
+        return [groups[place] for place in sorted(groups)]
 
     def joined(self, other: Ruleset) -> Ruleset:
         """Both together. A table that both hold counts once, as ``other`` has it.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import chain, islice, permutations
 
 from rules.cluster import IPAddress
 from rules.packet import Packet
 from rules.record import record
-from rules.ruleset import Base, Ruleset
-from rules.traceflow import Flow, Open, Surroundings
+from rules.ruleset import Base, Hung, Nat, Ruleset, SetMark, Table, Touch, Untrack
+from rules.traceflow import Flow, Open, Routes, Surroundings
 from rules.tracematch import Matcher
 from rules.tracewalk import Ending, Step, Walk, merged
 
 # Where conntrack sits in prerouting and output (NF_IP_PRI_CONNTRACK).
 _CONNTRACK = -200
+# Of chains that share a priority: enough for all orders of four tables.
+_MOST_ORDERS = 24
 
 
 @record
@@ -52,6 +55,7 @@ def trace(
     local_addresses: Collection[IPAddress] = (),
     hook: str = "",
     reverse_path: bool | None = None,
+    routes: Routes | None = None,
 ) -> Trace:
     """Follows one packet through all hooks of its way.
 
@@ -59,10 +63,15 @@ def trace(
     which broadcast address is): after DNAT they tell INPUT from FORWARD. Without any, the packet's
     destination counts as local. ``hook`` ``input``, ``forward`` or ``output`` decides it
     beforehand. ``reverse_path``: whether the route to the source leaves by ``interface_in``; None:
-    yes where the packet names no interface, else unknown.
+    yes where the packet names no interface, else unknown. ``routes`` gives the interface by which
+    an address is reached, for where the packet names none or DNAT sends it elsewhere.
     """
     return Tracer(ruleset).trace(
-        packet, local_addresses=local_addresses, hook=hook, reverse_path=reverse_path
+        packet,
+        local_addresses=local_addresses,
+        hook=hook,
+        reverse_path=reverse_path,
+        routes=routes,
     )
 
 
@@ -72,6 +81,8 @@ class Tracer:
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
         self._matcher = Matcher()
+        # Which tables change what others may read, by id().
+        self._effects: dict[int, bool] = {}
 
     def trace(
         self,
@@ -80,10 +91,11 @@ class Tracer:
         local_addresses: Collection[IPAddress] = (),
         hook: str = "",
         reverse_path: bool | None = None,
+        routes: Routes | None = None,
     ) -> Trace:
         """See ``trace`` of this module."""
-        place = Surroundings(local_addresses, packet, reverse_path)
-        way = _Way(self.ruleset, packet.family, self._matcher)
+        place = Surroundings(local_addresses, packet, reverse_path, routes)
+        way = _Way(self.ruleset, packet.family, self._matcher, self._effects)
         flow = Flow(packet, place, sent_here=hook == "output")
         if hook == "output":
             way.hooks(("output", "postrouting"), [flow])
@@ -119,11 +131,37 @@ def _is_local(flow: Flow) -> bool | None:
     return kind not in (1,) and not isinstance(kind, Open)
 
 
+class _Row:
+    """What one order of the chains of a group makes of the flows."""
+
+    def __init__(self, flows: list[Flow]) -> None:
+        self.flows = flows
+        self.accepts: list[Ending] = []
+        self.blocked: list[Ending] = []
+
+    @property
+    def outcome(self) -> tuple[frozenset[str], frozenset[tuple[object, ...]]]:
+        """What the chains to come, and the verdict, can tell apart."""
+        verdicts = frozenset(ending.verdict for ending in self.blocked)
+        return verdicts, frozenset(flow.state_key for flow in self.flows)
+
+    def doubt(self, reason: str) -> None:
+        """It may not be the kernel's order."""
+        self.flows = [flow.doubted(reason) for flow in self.flows]
+        self.blocked = [
+            Ending(ending.verdict, ending.flow.doubted(reason), ending.step)
+            for ending in self.blocked
+        ]
+
+
 class _Way:
     """The flows of one packet from hook to hook, and how they ended."""
 
-    def __init__(self, ruleset: Ruleset, family: int, matcher: Matcher) -> None:
+    def __init__(
+        self, ruleset: Ruleset, family: int, matcher: Matcher, effects: dict[int, bool]
+    ) -> None:
         self.ruleset, self.family, self.matcher = ruleset, family, matcher
+        self._effects = effects
         self.blocked: list[Ending] = []
         self.passed: list[Flow] = []
         self.accepts: list[Ending] = []
@@ -142,24 +180,66 @@ class _Way:
         for flow in flows:
             flow.hook = hook
         tracking = hook in ("prerouting", "output")
-        for table, chain, base in self.ruleset.bases(hook, self.family):
-            if tracking and base.priority >= _CONNTRACK:
-                tracking = base.priority == _CONNTRACK
+        for group in self.ruleset.bases(hook, self.family):
+            priority = group[0].base.priority
+            if tracking and priority >= _CONNTRACK:
+                tracking = priority == _CONNTRACK
                 flows = merged([one for flow in flows for one in _tracked(flow, tracking)])
-            after: list[Flow] = []
-            for flow in flows:
-                if _passes(base, flow):
-                    after += self._base(Walk(table, chain, base, self.matcher), flow)
-                else:
-                    after.append(flow)
-            flows = merged(after)
+            flows = self._group(group, flows)
         return [one for flow in flows for one in _tracked(flow, False)] if tracking else flows
 
-    def _base(self, walk: Walk, flow: Flow) -> list[Flow]:
+    def _group(self, group: list[Hung], flows: list[Flow]) -> list[Flow]:
+        """Chains of one priority: in each order that the kernel may have, where it matters."""
+        found = [self._row(order, flows) for order in self._orders(group)]
+        if any(row.outcome != found[0].outcome for row in found[1:]):
+            names = " and ".join(dict.fromkeys(f"{_name(hung)}" for hung in group))
+            reason = f"which comes first of {names}, both of priority {group[0].base.priority}"
+            for row in found:
+                row.doubt(reason)
+        else:
+            found = found[:1]
+        for row in found:
+            self.accepts += row.accepts
+            self.blocked += row.blocked
+        return merged([flow for row in found for flow in row.flows])
+
+    def _orders(self, group: list[Hung]) -> Iterable[Iterable[Hung]]:
+        blocks: dict[int, list[Hung]] = {}
+        for hung in group:
+            blocks.setdefault(id(hung.table), []).append(hung)
+        if len(blocks) == 1 or not any(self._matters(block[0].table) for block in blocks.values()):
+            return [group]
+        found = islice(permutations(reversed(blocks.values())), _MOST_ORDERS)
+        return [chain.from_iterable(order) for order in found]
+
+    def _matters(self, table: Table) -> bool:
+        """Whether the table changes what another table may read."""
+        if (known := self._effects.get(id(table))) is None:
+            known = self._effects[id(table)] = any(
+                isinstance(part, (SetMark, Untrack, Touch, Nat))
+                for one in table.chains.values()
+                for rule in one.rules
+                for part in rule.parts
+            )
+        return known
+
+    def _row(self, order: Iterable[Hung], flows: list[Flow]) -> _Row:
+        row = _Row(flows)
+        for hung in order:
+            after: list[Flow] = []
+            for flow in row.flows:
+                if _passes(hung.base, flow):
+                    after += self._base(Walk(hung, self.matcher), flow, row)
+                else:
+                    after.append(flow)
+            row.flows = merged(after)
+        return row
+
+    def _base(self, walk: Walk, flow: Flow, row: _Row) -> list[Flow]:
         endings = walk.run(flow)
         accepted = [ending for ending in endings if ending.verdict == "accept"]
-        self.accepts += accepted
-        self.blocked += [ending for ending in endings if ending.verdict != "accept"]
+        row.accepts += accepted
+        row.blocked += [ending for ending in endings if ending.verdict != "accept"]
         left = merged([ending.flow for ending in accepted])
         if len(left) == 1 and len(accepted) == len(endings) and left[0].doubts != flow.doubts:
             # Every way leads on with the same packet: the doubts made no difference.
@@ -208,6 +288,10 @@ def _passes(base: Base, flow: Flow) -> bool:
     if base.hook == "ingress" and base.devices and flow.packet.interface_in is not None:
         return flow.packet.interface_in in base.devices
     return True
+
+
+def _name(hung: Hung) -> str:
+    return f"{hung.table.backend} {hung.table.family} {hung.table.name} {hung.chain.name}"
 
 
 def _tracked(flow: Flow, unsure: bool) -> list[Flow]:

@@ -37,17 +37,21 @@ class Open:
 
 
 Value = int | str | Open | None
+# The interface by which an address is reached, None where that is not known.
+Routes = Callable[[IPAddress], str | None]
 
 
 class Surroundings:
-    """What of this host a trace depends on: its addresses. Loopback is always its own."""
+    """What of this host a trace depends on: addresses and routes. Loopback is always its own."""
 
     def __init__(
         self,
         local_addresses: Collection[IPAddress],
         packet: Packet,
         reverse_path: bool | None = None,
+        routes: Routes | None = None,
     ) -> None:
+        self.routes = routes
         self.known = bool(local_addresses)
         self.reverse_path = reverse_path
         if reverse_path is None and packet.interface_in in (None, "lo"):
@@ -275,8 +279,13 @@ def _interface_in(flow: Flow) -> Value:
 def _interface_out(flow: Flow) -> Value:
     if flow.hook in ("prerouting", "input", "ingress"):
         return ""
-    if flow.packet.interface_out is not None:
+    unchanged = flow.address == int(flow.packet.destination)
+    if flow.packet.interface_out is not None and unchanged:
         return flow.packet.interface_out
+    if flow.place.routes is not None and isinstance(flow.address, int):
+        found = flow.place.routes(type(flow.packet.destination)(flow.address))
+        if found is not None:
+            return found
     names = frozenset({"lo"}) if flow.hook == "forward" else frozenset()
     return Open((), "the interface by which the packet leaves is not given", names)
 

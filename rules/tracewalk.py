@@ -10,9 +10,9 @@ from rules.ruleset import (
     Action,
     AllOf,
     AnyOf,
-    Base,
     Chain,
     Element,
+    Hung,
     Lookup,
     Match,
     Nat,
@@ -21,7 +21,6 @@ from rules.ruleset import (
     Range,
     Rule,
     SetMark,
-    Table,
     Test,
     Touch,
     Unsupported,
@@ -78,8 +77,9 @@ _VERDICTS = {
 class Walk:
     """One packet in one base chain; ``endings`` collects what the rules decide."""
 
-    def __init__(self, table: Table, chain: Chain, base: Base, matcher: Matcher) -> None:
-        self.table, self.chain, self.base, self.matcher = table, chain, base, matcher
+    def __init__(self, hung: Hung, matcher: Matcher) -> None:
+        self.table, self.chain, self.base = hung.table, hung.chain, hung.base
+        self.matcher = matcher
         self.endings: list[Ending] = []
 
     def run(self, flow: Flow) -> list[Ending]:

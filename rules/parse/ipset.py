@@ -140,6 +140,9 @@ def _addresses(value: str) -> Field:
 def _ports(value: str) -> list[Field]:
     """``tcp:80``, ``udp:1-5``, ``80`` (tcp, or any protocol in a bitmap)."""
     protocol, colon, ports = value.rpartition(":")
+    if protocol in ("icmp", "icmpv6", "ipv6-icmp"):
+        # A type and code, which no key reads; "not all of the ports" keeps it open.
+        return [(PROTOCOLS[protocol],) * 2, (0, 0xFFFE)]
     first, _, last = ports.partition("-")
     found = (int(first), int(last or first))
     if not colon:

@@ -40,7 +40,6 @@ _ACTIONS = {
     "drop": Action.DROP,
     "return": Action.RETURN,
     "continue": Action.CONTINUE,
-    "reject": Action.REJECT,
     "queue": Action.QUEUE,
 }
 _FLAG_TYPES = frozenset({"tcp_flag", "ct_state", "ct_status"})
@@ -64,6 +63,8 @@ def _parts(expression: dict[str, Any], sets: Sets) -> tuple[Part, ...]:
     [(kind, body)] = expression.items()
     if kind == "match":
         return (_match(body, sets),)
+    if kind == "reject":
+        return (*_rejectable(body), Verdict(Action.REJECT))
     if kind in _ACTIONS:
         return (Verdict(_ACTIONS[kind]),)
     if kind in ("jump", "goto"):
@@ -72,6 +73,8 @@ def _parts(expression: dict[str, Any], sets: Sets) -> tuple[Part, ...]:
         return (Note(statement_text(expression)),)
     if reader := _READERS.get(kind):
         return reader(kind, body, sets)
+    if kind == "xt" and isinstance(body, dict) and body.get("type") == "match":
+        return (Unsupported(statement_text(expression)),)
     if kind in ("limit", "quota", "ct count", "meter"):
         # What they answer depends on the packets before this one.
         return (Unsupported(statement_text(expression)),)
@@ -126,6 +129,20 @@ def _test(key: Key, operator: str, right: Any) -> Test:
         ">=": (value, _TOP),
     }
     return Test(key, (ranges[operator],))
+
+
+def _rejectable(body: Any) -> tuple[Part, ...]:
+    """What the kind of answer implies and nft does not print: the family, or TCP."""
+    kind = body.get("type") if isinstance(body, dict) else None
+    implied = {
+        "icmp": ("meta nfproto", 2),
+        "icmpv6": ("meta nfproto", 10),
+        "tcp reset": ("meta l4proto", 6),
+    }.get(str(kind))
+    if implied is None:
+        return ()
+    name, wanted = implied
+    return (Test(plain_key(name), ((wanted, wanted),)),)
 
 
 def _vmap(_kind: str, body: Any, sets: Sets) -> tuple[Part, ...]:

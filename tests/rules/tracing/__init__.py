@@ -1,0 +1,1 @@
+"""Traces held against the kernel: rulesets loaded in a scratch namespace, real packets sent."""
