@@ -96,8 +96,8 @@ def clock_source(facts: Facts, target: Target) -> Iterator[Judgement]:
         f"the kernel counts by {source}, {SLOW_SOURCES[source]}",
         observed=source,
         expected=better[0] if better else "tsc, kvm-clock or another of the processor's own",
-        remedy=f"echo {quote(better[0])} > {CURRENT}, and for the next boot add "
-        f"clocksource={quote(better[0])} to the kernel's command line"
+        remedy=f"put clocksource={quote(better[0])} on the kernel's command line; until the next "
+        f"boot: echo {quote(better[0])} > {CURRENT}"
         if better
         else "the kernel found no better one: see `dmesg | grep -i clocksource`, then update the "
         "firmware, or take another clock in the hypervisor's settings for this machine",

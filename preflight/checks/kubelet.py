@@ -41,9 +41,8 @@ def kubelet_installed(facts: Facts, target: Target) -> Iterator[Judgement]:
     if kubelet is not None:
         yield passed(f"the kubelet is {kubelet.path}", observed=kubelet.path)
         return
-    packages = [
-        name for name in ("kubelet", "kubeadm") if not known(facts.runtime).executables.get(name)
-    ]
+    kubeadm = known(facts.runtime).executables.get("kubeadm")
+    packages = ["kubelet"] if kubeadm else ["kubelet", "kubeadm"]
     yield failed(
         "the kubelet is not installed",
         expected=f"kubelet {target.version}",

@@ -104,12 +104,12 @@ def _refusal(kernel: Kernel, module: Module) -> tuple[str, str] | None:
 def _install(facts: Facts, name: str) -> str:
     family = scope.os_family(facts)
     if family == "ubuntu":
-        return f"apt-get install linux-modules-extra-$(uname -r) && modprobe {name}"
+        return f"apt-get install -y linux-modules-extra-$(uname -r) && modprobe {name}"
     if family == "rhel":
-        return f"dnf install kernel-modules-extra-$(uname -r) && modprobe {name}"
+        return f"dnf install -y kernel-modules-extra-$(uname -r) && modprobe {name}"
     if family == "debian":
         return (
-            "apt-get install linux-image-$(dpkg --print-architecture), then start the machine "
-            "again with it instead of a cloud kernel"
+            "start the machine with the kernel that is not the one for clouds, after: "
+            "apt-get install -y linux-image-$(dpkg --print-architecture)"
         )
     return f"boot a kernel that has the module {name}"

@@ -128,7 +128,7 @@ def _options(system: FileSystem, *, filled: bool) -> Judgement | None:
             subject=system.path,
             observed="noexec",
             expected="exec",
-            remedy=f"mount -o remount,exec {point}, and take noexec out of its line in /etc/fstab",
+            remedy=f"take noexec out of its /etc/fstab line, then: mount -o remount,exec {point}",
         )
     if "ro" in system.options and not filled:
         return failed(
@@ -136,7 +136,7 @@ def _options(system: FileSystem, *, filled: bool) -> Judgement | None:
             subject=system.path,
             observed="ro",
             expected="rw",
-            remedy=f"mount -o remount,rw {point}, or mount a writable file system on {system.path}",
+            remedy=f"mount a writable file system on {system.path} or: mount -o remount,rw {point}",
         )
     if "nosuid" in system.options:
         return warned(
@@ -145,7 +145,7 @@ def _options(system: FileSystem, *, filled: bool) -> Judgement | None:
             subject=system.path,
             observed="nosuid",
             expected="suid",
-            remedy=f"mount -o remount,suid {point}, and take nosuid out of its line in /etc/fstab",
+            remedy=f"take nosuid out of its /etc/fstab line, then: mount -o remount,suid {point}",
         )
     return None
 

@@ -70,7 +70,8 @@ def _no_default_route(target: Target, family: int) -> Judgement:
     settings = target.settings
     own = [*settings.node_ips, *filter(None, [settings.advertise_address])]
     remedy = (
-        f"ip -{family} route add default via GATEWAY, and in the system's network configuration"
+        "add one to the system's network configuration; until the next boot: "
+        f"ip -{family} route add default via GATEWAY"
     )
     if any(address.version == family for address in own):
         return warned(

@@ -178,7 +178,7 @@ def test_a_missing_module_is_named_with_its_package() -> None:
     assert verdicts(judge("kernel-modules", facts)) == {"xt_statistic": "fail", "": "pass"}
     ubuntu = replace(facts, system=replace(system.healthy(), os_id="ubuntu"))
     found = judge("kernel-modules", ubuntu)[0]
-    assert found.remedy.startswith("apt-get install linux-modules-extra-$(uname -r)")
+    assert found.remedy.startswith("apt-get install -y linux-modules-extra-$(uname -r)")
 
 
 def test_an_untold_module_is_unknown_beside_the_others() -> None:

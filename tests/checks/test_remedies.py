@@ -1,0 +1,98 @@
+"""What is said to mend a finding: a command that a shell can read, or an instruction, no mixture.
+
+Over the healthy node and every saved fault, as if it ran each distribution.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from preflight.checks.registry import registry
+from preflight.engine import Selection, run_checks
+from preflight.facts.model import Facts, Unknown
+from preflight.settings import Settings
+from preflight.target import Phase, Target
+from rules.cluster import Role
+from rules.version import NEWEST, Version
+from tests.faults import all_faults
+from tests.faults.model import SavedFault
+from tests.nodes import healthy
+
+# `install` is a program too, and never meant: it begins instructions.
+_PROGRAMS = """
+    apk apt-get apt-mark brctl chattr chmod chronyc crictl cp curl depmod dnf echo for grubby
+    hostnamectl ip iptables iptables-legacy iptables-legacy-save iptables-nft-restore journalctl
+    kubeadm kubectl ln mkdir modprobe mount mv nft od pacman printf rc-service rc-update
+    restorecon rm sed setenforce ss swapoff sysctl systemctl systemd-machine-id-setup
+    timedatectl ufw umount zypper :
+"""
+PROGRAMS = frozenset(_PROGRAMS.split())
+DISTRIBUTIONS = ("debian", "ubuntu", "rhel", "fedora", "opensuse-leap", "alpine", "arch", "flatcar")
+# Where one command ends and the next begins, outside of quotes.
+_JOINTS = re.compile(r"\s(?:&&|\|\||\|)\s")
+
+
+def remedies(facts: Facts, target: Target) -> set[tuple[str, str]]:
+    assert not isinstance(facts.system, Unknown)
+    found = set()
+    for name in DISTRIBUTIONS:
+        machine = replace(facts, system=replace(facts.system, os_id=name))
+        found |= {
+            (finding.id, finding.remedy)
+            for finding in run_checks(machine, target, registry().values(), Selection(deep=True))
+            if finding.remedy
+        }
+    return found
+
+
+def every_remedy() -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for fault in all_faults():
+        if isinstance(fault, SavedFault):
+            target = Target(fault.role, fault.phase, fault.version, fault.settings, "given")
+            try:
+                facts = fault.change(healthy())
+                found |= remedies(facts, target)
+            except AssertionError:  # a fault that takes the whole system away
+                continue
+    for role in Role:
+        for version in (Version(1, 24), Version(1, 31), NEWEST):
+            found |= remedies(healthy(), Target(role, Phase.AFTER, version, Settings(), "given"))
+    return found
+
+
+def is_command(remedy: str) -> bool:
+    return remedy.split()[0] in PROGRAMS
+
+
+@pytest.fixture(scope="module")
+def said() -> list[tuple[str, str]]:
+    return sorted(every_remedy())
+
+
+@pytest.fixture
+def commands(said: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for pair in said if is_command(pair[1])]
+
+
+def test_commands_can_be_read_by_a_shell(commands: list[tuple[str, str]]) -> None:
+    assert len(commands) > 50
+    for id, remedy in commands:
+        done = subprocess.run(["bash", "-n", "-c", remedy], capture_output=True, text=True)
+        assert done.returncode == 0, f"{id}: {remedy}: {done.stderr}"
+
+
+def test_a_command_holds_nothing_but_commands(commands: list[tuple[str, str]]) -> None:
+    for id, remedy in commands:
+        assert not re.search(r", (and|or|then)\b", remedy), f"{id}: {remedy}"
+        assert "  " not in remedy, f"{id}: something is missing in: {remedy}"
+
+
+def test_instructions_do_not_look_like_commands(said: list[tuple[str, str]]) -> None:
+    for id, remedy in said:
+        if not is_command(remedy):
+            assert not _JOINTS.search(remedy.partition(": ")[0]), f"{id}: {remedy}"
