@@ -84,9 +84,7 @@ def _judge(facts: Facts, target: Target, cidr: IPNetwork, word: str, key: str) -
             f"no address is in the {word} range {cidr}, but not every route could be read: "
             f"{unread.message}",
             subject=str(cidr),
-            remedy="install iproute2, then run nodeprep again"
-            if unread.reason == "absent"
-            else "",
+            remedy="install iproute2, then run nodeprep again" if unread.reason == "absent" else "",
         )
     return passed(f"no other network has a part of {cidr}", subject=str(cidr), observed=str(cidr))
 
