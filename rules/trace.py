@@ -97,6 +97,9 @@ class Tracer:
         place = Surroundings(local_addresses, packet, reverse_path, routes)
         way = _Way(self.ruleset, packet.family, self._matcher, self._effects)
         flow = Flow(packet, place, sent_here=hook == "output")
+        if packet.state == "new" and packet.original_port is not None:
+            # Destination NAT has been done with it: no chain is asked again.
+            flow.natted, flow.bound = True, "prerouting"
         if hook == "output":
             way.hooks(("output", "postrouting"), [flow])
             return way.result(packet, hook)

@@ -270,6 +270,8 @@ def _interface_in(flow: Flow) -> Value:
         return ""
     if packet.interface_in is not None:
         return packet.interface_in
+    if flow.place.routes is not None and (found := flow.place.routes(packet.source)) is not None:
+        return found
     local = flow.place.is_local(packet.family, int(packet.source)) and flow.place.known
     loopback = packet.source.is_loopback
     names = frozenset() if local or loopback else frozenset({"lo"})

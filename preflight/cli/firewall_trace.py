@@ -1,0 +1,103 @@
+"""`nodeprep firewall trace`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preflight.cli.firewalloptions import OutputOption
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    SourceOption,
+    VersionOption,
+    parse_role,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the sub-command to ``nodeprep firewall``."""
+    app.command("trace")(trace)
+
+
+def trace(
+    source_address: Annotated[
+        str, typer.Option("--from", metavar="ADDR", help="Who sends the packet.")
+    ] = "",
+    destination: Annotated[
+        str, typer.Option("--to", metavar="ADDR", help="Where to [this node's own address].")
+    ] = "",
+    proto: Annotated[
+        str, typer.Option(metavar="NAME", help="tcp, udp, sctp, icmp, icmpv6, or a number.")
+    ] = "tcp",
+    dport: Annotated[int | None, typer.Option(metavar="PORT", help="Destination port.")] = None,
+    sport: Annotated[int | None, typer.Option(metavar="PORT", help="Source port.")] = None,
+    icmp_type: Annotated[int | None, typer.Option(metavar="NUMBER", help="ICMP type.")] = None,
+    iif: Annotated[str, typer.Option(metavar="NAME", help="Interface it comes in by.")] = "",
+    oif: Annotated[str, typer.Option(metavar="NAME", help="Interface it leaves by.")] = "",
+    state: Annotated[
+        str, typer.Option(help="new, established, related, invalid or untracked.")
+    ] = "new",
+    hook: Annotated[
+        str, typer.Option(help="input, forward or output; without it, --to decides.")
+    ] = "",
+    ruleset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A saved ruleset instead of this host's (nft -j, iptables-save, ipset save); "
+            "may be repeated.",
+        ),
+    ] = None,
+    local: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDR", help="With --ruleset: an address of that host."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every flow of the role given with --role.")
+    ] = False,
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="master, worker, multi-master or etcd.")
+    ] = "",
+    source: SourceOption = None,
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
+    cni: CniOption = "",
+    output: OutputOption = "text",
+) -> int:
+    """Say which rule decides about a packet: every table of nft and both iptables.
+
+    Exit: 0 let through; 1 dropped or rejected; 3 where an unknown expression decides.
+    """
+    from preflight.tracerun import Question, run_all_traces, run_trace
+
+    question = Question(
+        source=source_address,
+        destination=destination,
+        protocol=proto,
+        destination_port=dport,
+        source_port=sport,
+        icmp_type=icmp_type,
+        interface_in=iif,
+        interface_out=oif,
+        state=state,
+        hook=hook,
+        rulesets=tuple(ruleset or ()),
+        local=tuple(local or ()),
+    )
+    if not every:
+        return run_trace(question, output=output)
+    from preflight.firewallpolicy import PolicyRequest
+
+    request = PolicyRequest(
+        role=parse_role(role),
+        config=config,
+        kubeadm_config=kubeadm_config,
+        kubernetes_version=kubernetes_version,
+        cni=cni,
+        sources=tuple(source or ()),
+    )
+    return run_all_traces(question, request, output=output)

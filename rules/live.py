@@ -1,0 +1,96 @@
+"""This host's packet filters as they are: every backend that holds rules, read once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+
+from rules.backend.iptables import legacy_tables, program
+from rules.cluster import IPAddress
+from rules.errors import CommandError
+from rules.parse.ipset import IpSet, parse_ipset_save
+from rules.parse.iptables import parse_iptables_save
+from rules.parse.nft import parse_nft
+from rules.ruleset import Ruleset
+from rules.run import find_program, run
+
+_TIMEOUT_S = 20.0
+_CLASSIC = frozenset({"raw", "mangle", "nat", "filter", "security"})
+
+
+def read_live() -> Ruleset:
+    """All tables of nft and of both iptables. Makes no table and loads no module.
+
+    Raises CommandError: ``denied`` where this user may not read them, ``absent`` where rules are
+    there and no program that prints them.
+    """
+    found = Ruleset()
+    if find_program("nft") is not None:
+        found = parse_nft(run(["nft", "-j", "list", "ruleset"], timeout_s=_TIMEOUT_S).stdout)
+    wanted = [
+        ("iptables-nft", family)
+        for family, name in ((4, "ip"), (6, "ip6"))
+        if any(table.family == name and table.name in _CLASSIC for table in found.tables)
+    ]
+    wanted += [("iptables-legacy", family) for family in (4, 6) if legacy_tables(family)]
+    texts = [(backend, family, _save(backend, family)) for backend, family in wanted]
+    ipsets = _ipsets() if any("--match-set" in text for _, _, text in texts) else {}
+    for backend, family, text in texts:
+        if text:
+            found = found.joined(parse_iptables_save(text, backend, family, ipsets))
+    return found
+
+
+def _save(backend: str, family: int) -> str:
+    name = program(backend.removeprefix("iptables-"), family, "save")
+    try:
+        return run([name], timeout_s=_TIMEOUT_S).stdout
+    except CommandError as error:
+        if error.reason == "absent" and backend == "iptables-nft":
+            # nft itself has printed the table; its iptables extensions stay unknown.
+            return ""
+        raise
+
+
+def _ipsets() -> dict[str, IpSet]:
+    if find_program("ipset") is None:
+        return {}
+    return parse_ipset_save(run(["ipset", "save"], timeout_s=_TIMEOUT_S).stdout)
+
+
+def local_addresses() -> tuple[IPv4Interface | IPv6Interface, ...]:
+    """The addresses of this host's interfaces, with their prefixes."""
+    done = run(["ip", "-j", "address"], timeout_s=_TIMEOUT_S)
+    try:
+        return tuple(
+            ip_interface(f"{item['local']}/{item['prefixlen']}")
+            for link in json.loads(done.stdout)
+            for item in link.get("addr_info", ())
+            if "local" in item
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandError("failed", f"ip -j address printed no addresses: {error}") from error
+
+
+def routes() -> Callable[[IPAddress], str | None]:
+    """Which interface leads to an address, asked of the kernel once for each; None: none does."""
+    known: dict[IPAddress, str | None] = {}
+
+    def route(address: IPAddress) -> str | None:
+        if address not in known:
+            known[address] = _route(address)
+        return known[address]
+
+    return route
+
+
+def _route(address: IPAddress) -> str | None:
+    done = run(
+        ["ip", "-j", "route", "get", str(ip_address(address))], timeout_s=_TIMEOUT_S, ok=(0, 2)
+    )
+    try:
+        found = json.loads(done.stdout or "[]")
+        return str(found[0]["dev"]) if found and "dev" in found[0] else None
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
