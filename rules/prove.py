@@ -1,0 +1,149 @@
+"""The exhaustive proof: what the kernel lets through, probe by probe, against the policy.
+
+In a scratch network namespace the rules are loaded as apply loads them, to the byte; probes are
+sent; a recorder behind all rules writes down what survives; both sets must be equal.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rules.backend import Texts, backend
+from rules.errors import CommandError, UsageError
+from rules.expected import Expected
+from rules.netns import COMMAND_TIMEOUT_S, Scratch, configure, isolated
+from rules.policy import Policy
+from rules.probeplan import Depth, Sender, make_probes
+from rules.proofrun import Difference, Run
+from rules.record import field, record
+from rules.render import Posture, render
+from rules.run import run
+from rules.way import Layout, Way
+
+BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
+_IPTABLES = {4: "iptables", 6: "ip6tables"}
+# Probes are lost where the machine has no time for its own packets; then it is done again.
+_ATTEMPTS = 3
+
+
+@record
+class Proof:
+    """The outcome. ``exact``: nothing ``unexpected`` survived, and nothing is ``missing``.
+
+    ``probes`` were sent, of which ``accepted`` survived and ``expected`` should have.
+    ``sampled``: what was too much to be sent whole, empty where nothing was.
+    """
+
+    backend: str
+    role: str
+    posture: str
+    families: tuple[int, ...]
+    senders: tuple[Sender, ...]
+    probes: int
+    accepted: int
+    expected: int
+    unexpected: tuple[Difference, ...]
+    missing: tuple[Difference, ...]
+    duration_ms: float
+    sampled: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def exact(self) -> bool:
+        """Whether rules and policy are one."""
+        return not self.unexpected and not self.missing
+
+
+def render_texts(policy: Policy, backend_name: str, posture: Posture) -> dict[str, dict[str, str]]:
+    """What apply would load with this backend: render target -> file name -> text."""
+    targets = ("nftables",) if backend_name == "nftables" else ("iptables", "ip6tables")
+    return {target: dict(render(target, policy, posture).files) for target in targets}
+
+
+def prove(
+    policy: Policy,
+    backend_name: str,
+    posture: Posture,
+    *,
+    texts: Texts | None = None,
+    depth: Depth = Depth.EVERY,
+) -> Proof:
+    """Proves one policy with one of ``BACKENDS``, in a process of its own.
+
+    ``texts``: other rules than those rendered. Raises CommandError where the machine lacks a tool
+    or lets nobody make namespaces, UsageError as ``rules.access.let_through`` does.
+    """
+    return isolated(lambda: prove_here(policy, backend_name, posture, texts=texts, depth=depth))
+
+
+def prove_here(
+    policy: Policy,
+    backend_name: str,
+    posture: Posture,
+    *,
+    texts: Texts | None = None,
+    depth: Depth = Depth.EVERY,
+) -> Proof:
+    """``prove`` for a process that may end up in another network namespace."""
+    if backend_name not in BACKENDS:
+        known = ", ".join(BACKENDS)
+        raise UsageError(f"no backend that can be proven is called {backend_name!r}; {known} are")
+    began = time.monotonic()
+    loaded = render_texts(policy, backend_name, posture) if texts is None else texts
+    expected = Expected(policy, posture, backend_name)
+    written = [text for files in loaded.values() for text in files.values()]
+    probes = [
+        make_probes(policy, expected, family, written, depth)
+        for family in sorted({one.family for one in expected.admissions})
+    ]
+    layouts = [each.layout for each in probes]
+    with Scratch() as scratch:
+        configure([line for layout in layouts for line in _addresses(layout)])
+        _load_rules(backend_name, posture, loaded)
+        probing = Run(scratch, expected, probes)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                probing.send()
+                break
+            except CommandError:
+                if attempt == _ATTEMPTS:
+                    raise
+        probing.judge()
+    return Proof(
+        backend=backend_name,
+        role=policy.role.value,
+        posture=posture.value,
+        families=tuple(layout.family for layout in layouts),
+        senders=tuple(sender for each in probes for sender in each.senders),
+        probes=probing.sent,
+        accepted=probing.accepted,
+        expected=probing.wanted,
+        unexpected=tuple(probing.unexpected),
+        missing=tuple(probing.missing),
+        duration_ms=(time.monotonic() - began) * 1000,
+        sampled=tuple(
+            f"IPv{each.layout.family} source edges" for each in probes if each.sampled_edges
+        ),
+    )
+
+
+def _addresses(layout: Layout) -> list[str]:
+    """The node answers for its own addresses and for those that are translated to it."""
+    host = 32 if layout.family == 4 else 128
+    own = [layout.node, layout.ways[Way.INPUT]]
+    everywhere = "0.0.0.0/0" if layout.family == 4 else "::/0"
+    return [
+        *(f"address add {address}/{host} dev eth0" for address in own),
+        f"route add {layout.pod}/{host} dev pods0",
+        f"route add {everywhere} dev eth0",
+    ]
+
+
+def _load_rules(name: str, posture: Posture, texts: Texts) -> None:
+    """As apply does it; under ``allow`` iptables' rules stand where somebody else drops."""
+    if name != "nftables" and posture is Posture.ALLOW:
+        flavour = name.removeprefix("iptables-")
+        for prefix in _IPTABLES.values():
+            for chain in ("INPUT", "FORWARD"):
+                command = [f"{prefix}-{flavour}", "-w", "-P", chain, "DROP"]
+                run(command, timeout_s=COMMAND_TIMEOUT_S)
+    backend(name).load(texts, {})
