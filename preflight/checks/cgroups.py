@@ -75,8 +75,8 @@ def _fail_cgroup_v1(facts: Facts, target: Target) -> bool | None:
 def _remedy(facts: Facts) -> str:
     if isinstance(facts.system, Unknown) or not facts.system.systemd:
         return (
-            "mount cgroup2 on /sys/fs/cgroup instead of v1, or set failCgroupV1: false in the "
-            "KubeletConfiguration"
+            "let the boot mount cgroup2 on /sys/fs/cgroup instead of v1, or set failCgroupV1: "
+            "false in the KubeletConfiguration"
         )
     family = scope.os_family(facts)
     if family == "rhel":

@@ -6,8 +6,8 @@ from shlex import quote
 
 
 def add_to_hosts(*lines: str) -> str:
-    """The command that appends the lines."""
-    return f"printf '%s\\n' {' '.join(quote(line) for line in lines)} >> /etc/hosts"
+    """The command that appends the lines, after an empty one: the last may have no end."""
+    return f"printf '%s\\n' '' {' '.join(quote(line) for line in lines)} >> /etc/hosts"
 
 
 def take_from_hosts(name: str) -> str:

@@ -57,7 +57,7 @@ def _layers(system: FileSystem) -> Judgement:
             subject=system.path,
             observed=system.type,
             expected="ext4, xfs or btrfs",
-            remedy=f"mount a local ext4 or xfs file system on {system.path}",
+            remedy=f"put {system.path} on a local ext4 or xfs file system",
         )
     suffix = " with ftype=1" if system.ftype else ""
     return passed(f"{system.type}{suffix}", subject=system.path, observed=system.type)
@@ -77,7 +77,7 @@ def _database(system: FileSystem) -> Judgement:
         subject=system.path,
         observed=system.type,
         expected="ext4 or xfs on a local disk",
-        remedy=f"mount a local ext4 or xfs file system on {system.path}",
+        remedy=f"put {system.path} on a local ext4 or xfs file system",
     )
 
 
@@ -136,7 +136,7 @@ def _options(system: FileSystem, *, filled: bool) -> Judgement | None:
             subject=system.path,
             observed="ro",
             expected="rw",
-            remedy=f"mount a writable file system on {system.path} or: mount -o remount,rw {point}",
+            remedy=f"put {system.path} on a writable file system, or: mount -o remount,rw {point}",
         )
     if "nosuid" in system.options:
         return warned(

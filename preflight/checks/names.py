@@ -238,8 +238,8 @@ def _loop_remedy(network: Network, file: ResolvConf) -> str:
         if any(address and not leads_home(address) for address in servers):
             return f"set resolvConf: {upstream.path} in the KubeletConfiguration"
     return (
-        f"echo 'nameserver ADDRESS-OF-A-NAME-SERVER' > {OWN_FILE} and set resolvConf: {OWN_FILE} "
-        "in the KubeletConfiguration"
+        f"set resolvConf: {OWN_FILE} in the KubeletConfiguration, after: mkdir -p "
+        f"{OWN_FILE.rpartition('/')[0]} && echo 'nameserver ADDRESS-OF-A-NAME-SERVER' > {OWN_FILE}"
     )
 
 

@@ -19,9 +19,12 @@ def set_sysctl_now(*pairs: tuple[str, str]) -> str:
 
 
 def keep_sysctl(*pairs: tuple[str, str]) -> str:
-    """Sets kernel settings at every boot, not now."""
+    """Sets kernel settings at every boot, not now.
+
+    The empty line first: what cloud-init and people write there often has no end of line.
+    """
     lines = " ".join(shlex.quote(f"{key} = {value}") for key, value in pairs)
-    return f"printf '%s\\n' {lines} >> {SYSCTL_FILE}"
+    return f"printf '%s\\n' '' {lines} >> {SYSCTL_FILE}"
 
 
 def load_modules(*names: str) -> str:
@@ -31,4 +34,4 @@ def load_modules(*names: str) -> str:
 
 def keep_modules(*names: str) -> str:
     """Loads modules at every boot, not now."""
-    return f"printf '%s\\n' {' '.join(map(shlex.quote, names))} >> {MODULES_FILE}"
+    return f"printf '%s\\n' '' {' '.join(map(shlex.quote, names))} >> {MODULES_FILE}"

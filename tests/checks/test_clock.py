@@ -77,7 +77,9 @@ def test_a_better_clock_source_is_named_where_there_is_one() -> None:
     base = replace(hardware.healthy(), clock_source="hpet")
     available = replace(base, clock_sources_available=("hpet", "kvm-clock", "acpi_pm"))
     (found,) = judge("clock-source", replace(healthy(), hardware=available))
-    assert "; until the next boot: echo kvm-clock > /sys/devices/system/clocksource/" in found.remedy
+    assert (
+        "; until the next boot: echo kvm-clock > /sys/devices/system/clocksource/" in found.remedy
+    )
     none = replace(base, clock_sources_available=("hpet", "acpi_pm"))
     (found,) = judge("clock-source", replace(healthy(), hardware=none))
     assert "dmesg" in found.remedy

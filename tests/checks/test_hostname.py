@@ -272,7 +272,7 @@ def test_the_commands_change_the_one_name_in_etc_hosts(tmp_path: Path) -> None:
     hosts.write_text("127.0.0.1 localhost\n127.0.1.1 m1.example.net M1\n192.0.2.9 m1 m10 xm1\n")
     script = f"{take_from_hosts('m1')} && {add_to_hosts('192.0.2.11 m1')}"
     subprocess.run(["sh", "-c", script.replace("/etc/hosts", str(hosts))], check=True)
-    assert [line.split() for line in hosts.read_text().splitlines()] == [
+    assert [line.split() for line in hosts.read_text().splitlines() if line] == [
         ["127.0.0.1", "localhost"],
         ["127.0.1.1", "m1.example.net"],
         ["192.0.2.9", "m10", "xm1"],

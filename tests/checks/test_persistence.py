@@ -88,7 +88,7 @@ def test_a_later_file_is_named_and_mended() -> None:
     found = judge("persistent-sysctl", with_kernel(sysctl_files=(pattern,)))[0]
     assert (
         found.remedy
-        == "printf '%s\\n' 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/99-kubernetes.conf"
+        == "printf '%s\\n' '' 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/99-kubernetes.conf"
     )
     line = replace(later, path="/proc/cmdline")
     found = judge("persistent-sysctl", with_kernel(sysctl_files=(line,)))[0]

@@ -43,7 +43,7 @@ def test_ip_forward(value: str | None, status: Status) -> None:
 def test_the_remedy_sets_it_now_and_keeps_it() -> None:
     (found,) = judge("ip-forward", with_sysctls(net__ipv4__ip_forward="0"))
     assert found.remedy == (
-        "printf '%s\\n' 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/99-kubernetes.conf "
+        "printf '%s\\n' '' 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/99-kubernetes.conf "
         "&& sysctl -w net.ipv4.ip_forward=1"
     )
 
