@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from rules.parse import names
-from rules.parse.firewalldparts import Words
+from rules.parse.firewalldparts import Words, address_range
 from rules.parse.firewalldxml import (
     ANY,
     HOST,
@@ -37,6 +37,18 @@ from rules.ruleset import (
 
 _PRIORITY = 10
 _HOOKS = {"input": "filter_INPUT", "forward": "filter_FORWARD"}
+# IPv4 addresses that no packet may have, as 6to4 and mapped IPv6 addresses (RFC3964_IPv4=yes).
+_NOT_FORWARDED = (
+    "::/96",
+    "::ffff:0:0/96",
+    "2002::/24",
+    "2002:a00::/24",
+    "2002:7f00::/24",
+    "2002:a9fe::/32",
+    "2002:ac10::/28",
+    "2002:c0a8::/32",
+    "2002:e000::/19",
+)
 _TARGETS = {
     "ACCEPT": Action.ACCEPT,
     "DROP": Action.DROP,
@@ -83,15 +95,13 @@ class _Files:
         # Equal priorities: by name, as firewalld sorts them.
         self.policies.sort(key=lambda policy: (policy.priority, policy.name))
         self.words = Words(services, ipsets)
-        self.default_zone = _default_zone(files.get("firewalld.conf", ""))
+        self.options = _options(files.get("firewalld.conf", ""))
+        self.default_zone = self.options.get("DefaultZone", "public")
 
 
-def _default_zone(text: str) -> str:
-    for line in text.splitlines():
-        name, equals, value = line.partition("=")
-        if equals and name.strip() == "DefaultZone":
-            return value.strip()
-    return "public"
+def _options(text: str) -> dict[str, str]:
+    lines = (line.partition("=") for line in text.splitlines() if line[:1] != "#")
+    return {name.strip(): value.strip() for name, equals, value in lines if equals}
 
 
 class _Hook:
@@ -111,6 +121,10 @@ class _Hook:
         yield _rule('iifname "lo" accept', Test(Key("meta iifname"), ("lo",)))
         invalid = Key("ct state", names.CT_STATES["invalid"])
         yield _rule("ct state invalid drop", Test(invalid, ((0, 0),), True), verdict=Action.DROP)
+        if self._hook == "forward" and self._files.options.get("RFC3964_IPv4") != "no":
+            ranges = tuple(address_range(text) for text in _NOT_FORWARDED)
+            to_them = Test(Key("ip6 daddr"), ranges)
+            yield _rule("reject with icmpv6 addr-unreachable", to_them, verdict=Action.REJECT)
         early = [policy for policy in self._policies() if policy.priority < 0]
         late = [policy for policy in self._policies() if policy.priority >= 0]
         yield from self._jumps(early)

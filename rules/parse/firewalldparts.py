@@ -62,11 +62,11 @@ class Words:
                 return (Unsupported(found.odd if found else f"ipset {name} (was not read)"),)
             if found.family != family:
                 return ()
-            return (Test(key, tuple(_range(str(net)) for net in found.networks), negated),)
+            return (Test(key, tuple(address_range(str(net)) for net in found.networks), negated),)
         if address := said.get("address"):
             if (":" in address) != (family == 6):
                 return ()
-            return (Test(key, (_range(address),), negated),)
+            return (Test(key, (address_range(address),), negated),)
         return (Unsupported(" ".join(f'{word}="{value}"' for word, value in said.items())),)
 
     def _matches(self, element: Element, family: int) -> Iterator[tuple[Match, ...]]:
@@ -124,7 +124,8 @@ def _icmp(family: int, kind: int, code: int | None) -> tuple[Match, ...]:
     return (type_,) if code is None else (type_, Test(Key(f"{protocol} code"), ((code, code),)))
 
 
-def _range(text: str) -> Field:
+def address_range(text: str) -> Field:
+    """A network or address -> its first and last address as numbers."""
     network = ip_network(text, strict=False)
     first = int(network.network_address)
     return (first, first + network.num_addresses - 1)

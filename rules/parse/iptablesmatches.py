@@ -319,6 +319,13 @@ def _rpfilter(segment: Segment, _context: Context) -> list[Match]:
     return [Test(key("fib saddr oif"), ((0, 0),), "--invert" not in words)]
 
 
+def _ah(segment: Segment, context: Context) -> list[Match]:
+    if segment.options or context.family != 6:
+        raise ValueError(segment.text)
+    # ip6tables steps over this header when it looks for -p, so it has a match of its own.
+    return [Test(key("meta l4proto"), ((names.PROTOCOLS["ah"],) * 2,))]
+
+
 _READERS: dict[str, _Reader] = {
     "": _each(_plain),
     "tcp": _transport,
@@ -334,6 +341,7 @@ _READERS: dict[str, _Reader] = {
     "mark": _mark,
     "connmark": _mark,
     "addrtype": _addrtype,
+    "ah": _ah,
     "set": _set,
     "iprange": _each(_iprange),
     "pkttype": _each(_pkttype),
