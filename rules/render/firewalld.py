@@ -50,6 +50,11 @@ ICMP_NAMES = {
     (6, 143): "mld2-listener-report",
 }
 _LONGEST_LINE_LIST = 16
+_ABOUT = (
+    "What may come in to this Kubernetes node.",
+    "What is forwarded from and to the pods of this Kubernetes node.",
+    "Multicast listener discovery, which IPv6 needs on a snooping switch.",
+)
 
 
 @record
@@ -209,33 +214,17 @@ def _policies(plan: Plan, services: dict[str, str]) -> list[ZonePolicy]:
         for family, pods in sorted(plan.pods.items()):
             dropped = Row("enforce", Hook.FORWARD, family, destinations=pods)
             rules[FORWARD_POLICY].append(_rich_rule(dropped, None, "drop", LAST))
-    made_policies = [
+    final = "DROP" if plan.enforce else "CONTINUE"
+    made = (
+        ZonePolicy(INPUT_POLICY, "HOST", final, _PRIORITY, _ABOUT[0], tuple(rules[INPUT_POLICY])),
         ZonePolicy(
-            INPUT_POLICY,
-            "HOST",
-            "DROP" if plan.enforce else "CONTINUE",
-            _PRIORITY,
-            "What may come in to this Kubernetes node.",
-            tuple(rules[INPUT_POLICY]),
+            FORWARD_POLICY, "ANY", "CONTINUE", _PRIORITY, _ABOUT[1], tuple(rules[FORWARD_POLICY])
         ),
         ZonePolicy(
-            FORWARD_POLICY,
-            "ANY",
-            "CONTINUE",
-            _PRIORITY,
-            "What is forwarded from and to the pods of this Kubernetes node.",
-            tuple(rules[FORWARD_POLICY]),
+            MLD_POLICY, "HOST", "CONTINUE", _PRIORITY - 1, _ABOUT[2], tuple(rules[MLD_POLICY])
         ),
-        ZonePolicy(
-            MLD_POLICY,
-            "HOST",
-            "CONTINUE",
-            _PRIORITY - 1,
-            "Multicast listener discovery, which IPv6 needs on a snooping switch.",
-            tuple(rules[MLD_POLICY]),
-        ),
-    ]
-    return [policy for policy in made_policies if policy.rules]
+    )
+    return [policy for policy in made if policy.rules]
 
 
 def _rich_rules(row: Row, services: dict[str, str]) -> list[RichRule]:
