@@ -74,7 +74,15 @@ def test_fault_names_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(
+            fault, id=fault.name, marks=[pytest.mark.kernel] if isinstance(fault, LiveFault) else []
+        )
+        for fault in FAULTS
+    ],
+)
 def test_fault_is_found_by_its_id_and_by_no_other(
     fault: SavedFault | LiveFault, folder: Path
 ) -> None:
