@@ -177,14 +177,23 @@ class _Hook:
     def _end(self, zone: Zone) -> Iterator[Rule]:
         if self._hook == "forward" and zone.target == "default":
             if any(tag == "forward" for tag, _ in zone.elements):
-                within = Unsupported(f"zone {zone.name}: forwarding within it")
-                yield _rule(within.text, within, verdict=Action.ACCEPT)
+                yield from self._within(zone)
             yield _rule("reject with icmpx admin-prohibited", verdict=Action.REJECT)
             return
         if zone.target == "default":
             both = Test(Key("meta l4proto"), ((1, 1), (58, 58)))
             yield _rule("meta l4proto { icmp, ipv6-icmp } accept", both)
         yield _rule(zone.target, verdict=_TARGETS.get(zone.target, Action.REJECT))
+
+    def _within(self, zone: Zone) -> Iterator[Rule]:
+        """Forwarding from a zone to itself: to what is bound to it."""
+        text = f"zone {zone.name}: forward"
+        if zone.interfaces:
+            yield _rule(text, Test(Key("meta oifname"), zone.interfaces))
+        for attributes in zone.sources:
+            for family in (4, 6):
+                if parts := self._files.words.side("daddr", attributes, family):
+                    yield _rule(text, *parts)
 
     def _body(self, zone: Zone, *, final: str) -> Iterator[Rule]:
         """By priority: what comes before, denied, allowed, what comes after; then the target."""

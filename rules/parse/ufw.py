@@ -154,8 +154,11 @@ class _Table:
                 for option, side in (("-s", source), ("-d", destination))
                 if side != "any"
             ]
-            kind = found["protocol"]
-            ports = [f"-p {kind} -m {kind} --dport {found['ports']}"] if kind else []
+            kind, range_ = found["protocol"], found["ports"]
+            ports = []
+            if kind:
+                several = f"-m multiport --dports {range_}"
+                ports = [f"-p {kind}", several if ":" in range_ else f"-m {kind} --dport {range_}"]
             word = "forward" if found["route"] else "input"
             verdict = f"-j {_ACTIONS[found['action']]}"
             self._add(f"{self._prefix}-user-{word}", " ".join([*sides, *ports, verdict]))

@@ -215,7 +215,7 @@ def _policies(plan: Plan, services: dict[str, str]) -> list[ZonePolicy]:
             dropped = Row("enforce", Hook.FORWARD, family, destinations=pods)
             rules[FORWARD_POLICY].append(_rich_rule(dropped, None, "drop", LAST))
     final = "DROP" if plan.enforce else "CONTINUE"
-    made = (
+    policies = (
         ZonePolicy(INPUT_POLICY, "HOST", final, _PRIORITY, _ABOUT[0], tuple(rules[INPUT_POLICY])),
         ZonePolicy(
             FORWARD_POLICY, "ANY", "CONTINUE", _PRIORITY, _ABOUT[1], tuple(rules[FORWARD_POLICY])
@@ -224,7 +224,7 @@ def _policies(plan: Plan, services: dict[str, str]) -> list[ZonePolicy]:
             MLD_POLICY, "HOST", "CONTINUE", _PRIORITY - 1, _ABOUT[2], tuple(rules[MLD_POLICY])
         ),
     )
-    return [policy for policy in made if policy.rules]
+    return [policy for policy in policies if policy.rules]
 
 
 def _rich_rules(row: Row, services: dict[str, str]) -> list[RichRule]:
