@@ -93,7 +93,9 @@ def run_status(*, output: str) -> int:
     return EXIT_FAILED if found.drift else EXIT_DONE
 
 
-def run_remove(*, confirm_within_s: float, dry_run: bool, diff: bool, output: str) -> int:
+def run_remove(
+    *, confirm_within_s: float, dry_run: bool, diff: bool, force: bool, output: str
+) -> int:
     """Takes away what is ours."""
     from preflight.report import firewall as report
     from rules.apply import Arming
@@ -105,7 +107,8 @@ def run_remove(*, confirm_within_s: float, dry_run: bool, diff: bool, output: st
     if dry_run:
         removal = make_removal(store)
     else:
-        arming = Arming(confirm_within_s, operator_session(), own_command())
+        session = None if force else operator_session()
+        arming = Arming(confirm_within_s, session, own_command())
         removal, outcome = remove(store, arming)
         pending = outcome.pending
     document = {

@@ -187,17 +187,44 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
                 keep(store, plan.applied)
             return plan, Outcome(plan.changed, plan.pending)
         owner = backend(plan.choice.backend)
+        watch = Watch(None if request.force else request.session)
         pending = begin(store, (plan.choice.backend, *plan.others), request.arming, plan.pending)
         try:
             owner.load(plan.applied.texts, plan.live)
             for other in plan.others:
                 backend(other).restore({})
             _verify(owner, plan)
+            watch.check()
         except (BackendError, CommandError, Refused) as error:
             undo(store, pending, str(error))
             disarm(pending)
             raise Refused(f"rolled back: {error}") from error
         return plan, finish(store, pending, plan.applied)
+
+
+class Watch:
+    """The operator's connection before a change, to be looked at again after it."""
+
+    def __init__(self, session: Session | None) -> None:
+        self._session = session
+        self._before = None
+        if session is not None:
+            from rules.livecheck import session_trace
+
+            self._before = session_trace(session)
+
+    def check(self) -> None:
+        """Raises Refused where a new connection like it would not get in any more."""
+        if self._session is None:
+            return
+        from rules.livecheck import is_cut, session_trace, where
+
+        after = session_trace(self._session)
+        if after is not None and is_cut(self._before, after):
+            raise Refused(
+                f"{self._session} would not get in again: {where(after.decided_by)} is what drops "
+                "it; or use --force"
+            )
 
 
 def begin(store: Store, names: tuple[str, ...], arming: Arming, earlier: Pending | None) -> Pending:

@@ -12,6 +12,7 @@ from rules.apply import (
     Plan,
     Refused,
     Request,
+    Watch,
     begin,
     describe,
     finish,
@@ -114,7 +115,8 @@ def _own_of(name: str) -> Own | None:
 def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
     """Takes away everything of ours, the state of the firewall included.
 
-    With ``confirm_within_s`` it comes back unless confirmed. Raises Refused where it did not work.
+    With ``confirm_within_s`` it comes back unless confirmed. Raises Refused where it did not work,
+    or where the operator's connection (of ``arming``) would not get in any more.
     """
     with store.lock():
         earlier = settle(store)
@@ -125,6 +127,7 @@ def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
                 disarm(earlier)
             _forget(store)
             return removal, Outcome(False)
+        watch = Watch(arming.session)
         pending = begin(store, tuple(removal.own), arming, earlier)
         try:
             for name in removal.own:
@@ -132,6 +135,7 @@ def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
             # Both kinds of iptables and ufw share the ipsets: only now can all of them be gone.
             if left := [item for name in removal.own for item in backend(name).read()]:
                 raise Refused(f"{', '.join(left)} is still there")
+            watch.check()
         except Exception as error:
             undo(store, pending, str(error))
             disarm(pending)
@@ -198,9 +202,39 @@ def verify(request: Request, store: Store) -> tuple[Verdict, ...]:
             Verdict("persistent", kept, "loaded at boot" if kept else "a reboot takes it away")
         )
     if request.session is not None:
-        refused = plan.refused
-        found.append(Verdict("session", not refused, refused or f"{request.session} gets in again"))
+        found.append(_verify_session(request.session, plan.refused))
+    found.append(_verify_flows(request))
     return tuple(found)
+
+
+def _verify_session(session: Session, refused: str) -> Verdict:
+    from rules.livecheck import session_trace, where
+
+    traced = session_trace(session)
+    if traced is None or traced.admitted is None:
+        words = f"{session} gets in again, as far as our own rules go"
+        return Verdict("session", not refused, refused or words)
+    verb = "gets in again" if traced.admitted else "does not get in again"
+    return Verdict("session", traced.admitted, f"{session} {verb}: {where(traced.decided_by)}")
+
+
+def _verify_flows(request: Request) -> Verdict:
+    from rules.livecheck import flow_traces, where
+
+    try:
+        traced = flow_traces(request.policy)
+    except CommandError as error:
+        return Verdict("flows", None, str(error))
+    for wanted in (False, None):
+        bad = [item for item in traced if item.admitted is wanted]
+        if bad and (trace := bad[0].trace) is not None:
+            why = where(trace.decided_by) if wanted is False else ", ".join(trace.unknown)
+            names = ", ".join(item.flow for item in bad)
+            verb = "not let through" if wanted is False else "cannot be told"
+            return Verdict("flows", wanted, f"{names}: {verb} ({why})")
+    if not traced:
+        return Verdict("flows", None, "this host has no address but loopback")
+    return Verdict("flows", True, f"all {len(traced)} flows of the role are let through")
 
 
 def _verify_rules(plan: Plan) -> Verdict:

@@ -8,6 +8,7 @@ from preflight.cli.firewalloptions import (
     ConfirmWithinOption,
     DiffOption,
     DryRunOption,
+    ForceOption,
     OutputOption,
 )
 
@@ -21,6 +22,7 @@ def remove(
     confirm_within: ConfirmWithinOption = 0,
     dry_run: DryRunOption = False,
     diff: DiffOption = False,
+    force: ForceOption = False,
     output: OutputOption = "text",
 ) -> int:
     """Take away everything of nodeprep's, in every packet filter, and nothing else.
@@ -29,4 +31,6 @@ def remove(
     """
     from preflight.firewallmanage import run_remove
 
-    return run_remove(confirm_within_s=confirm_within, dry_run=dry_run, diff=diff, output=output)
+    return run_remove(
+        confirm_within_s=confirm_within, dry_run=dry_run, diff=diff, force=force, output=output
+    )

@@ -1,0 +1,84 @@
+"""What this host's rules, everybody's together, do with the operator and with a role's flows."""
+
+from __future__ import annotations
+
+from rules.access import admissions
+from rules.errors import CommandError
+from rules.flowprobes import probes
+from rules.live import local_addresses, read_live, routes
+from rules.packet import TCP, Packet
+from rules.policy import Policy
+from rules.record import record
+from rules.session import Session
+from rules.trace import Step, Trace, Tracer
+
+
+@record
+class FlowTrace:
+    """What becomes of one flow's packets: ``trace`` is of the first that is not let through."""
+
+    flow: str
+    admitted: bool | None
+    trace: Trace | None
+
+
+def session_trace(session: Session) -> Trace | None:
+    """What becomes of a new connection like the operator's; None where it cannot be told."""
+    if session.client.is_loopback or session.client == session.server:
+        return None
+    packet = Packet(
+        family=session.client.version,
+        protocol=TCP,
+        source=session.client,
+        destination=session.server,
+        source_port=session.client_port,
+        destination_port=session.server_port,
+    )
+    try:
+        return Tracer(read_live()).trace(
+            packet, local_addresses=local_addresses(), hook="input", routes=routes()
+        )
+    except CommandError:
+        return None
+
+
+def is_cut(before: Trace | None, after: Trace | None) -> bool:
+    """Whether a change shut the operator out: what was shut before is no fault of the change."""
+    return (
+        after is not None
+        and after.admitted is False
+        and (before is None or before.admitted is not False)
+    )
+
+
+def flow_traces(policy: Policy) -> tuple[FlowTrace, ...]:
+    """Every flow of a role, traced through the live rules, at both ends of ports and sources.
+
+    Empty where this host has no address but loopback. Raises CommandError where the rules cannot
+    be read.
+    """
+    mine = local_addresses()
+    own = [item.ip for item in mine if not item.ip.is_loopback and not item.ip.is_link_local]
+    tracer, route = Tracer(read_live()), routes()
+    found: dict[str, FlowTrace] = {}
+    for probe in probes(admissions(policy), policy.cluster, own):
+        flow = probe.admission.flow
+        seen = found.get(flow)
+        if seen is not None and seen.admitted is False:
+            continue
+        traced = tracer.trace(probe.packet, local_addresses=mine, hook=probe.hook, routes=route)
+        if traced.admitted is True:
+            found.setdefault(flow, FlowTrace(flow, True, None))
+        elif seen is None or seen.admitted or traced.admitted is False:
+            found[flow] = FlowTrace(flow, traced.admitted, traced)
+    return tuple(found.values())
+
+
+def where(step: Step | None) -> str:
+    """A rule as a person finds it: ``rule 3 of chain INPUT (iptables-nft, ip filter): ...``."""
+    if step is None:
+        return "no rule"
+    number = "policy" if step.is_policy else f"rule {step.number}" if step.number else "a rule"
+    place = f"{step.backend}, {step.family} {step.table}"
+    text = "" if step.is_policy else f": {step.rule[:200]}"
+    return f"{number} of chain {step.chain} ({place}){text}"
