@@ -122,6 +122,14 @@ class Machine:
             raise AssertionError(f"{' '.join(argv)[:200]}: {process.returncode}: {err[-2000:]}")
         return out
 
+    def address(self) -> None:
+        """Gives it the addresses that the cluster file has for m1."""
+        self.shell(
+            "ip link add up0 type veth peer name lan0; ip link set lan0 up; ip link set up0 up; "
+            "ip address add 192.0.2.11/24 dev up0; ip address add 2001:db8::11/64 dev up0 nodad; "
+            "ip route add default via 192.0.2.1; ip route add default via 2001:db8::1"
+        )
+
     def shell(self, script: str) -> str:
         """What a script of bash prints."""
         return self.run("bash", "-ec", script)
@@ -196,6 +204,10 @@ class Machine:
                 if any(word in line for word in OWN)
             ]
         return "\n".join(lines)
+
+    def settle(self) -> None:
+        """Waits until nothing is pending."""
+        wait_until(lambda: not (self.state / "firewall/pending.json").exists())
 
     def state_files(self) -> dict[str, tuple[int, int]]:
         """Path -> inode and time of every file of the state."""

@@ -37,6 +37,7 @@ def test_the_unit_brings_back_what_was_confirmed(
     machine: Machine, tmp_path: Path, backend: str
 ) -> None:
     with_systemd(machine)
+    machine.address()
     done = machine.firewall("apply", backend, "--confirm-within", "60")
     assert UNIT in [change["object"] for change in done["changes"]]
     assert machine.run("cat", UNIT, ok=False) == ""

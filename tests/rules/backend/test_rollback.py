@@ -40,16 +40,16 @@ def test_confirmed_in_time_stays(machine: Machine) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_unconfirmed_goes_and_what_was_confirmed_comes_back(machine: Machine, backend: str) -> None:
     machine.firewall("apply", backend, "--confirm-within", "1")
-    wait_until(lambda: not machine.own().strip())
-    wait_until(lambda: machine.firewall("status")["last"])
+    machine.settle()
+    assert not machine.own().strip()
     refused = machine.nodeprep("firewall", "confirm", code=1)
     assert "rolled back at" in refused.stderr
     machine.firewall("apply", backend, "--confirm-within", "0")
     own, boot = machine.own(), machine.state_files()
     machine.firewall("apply", backend, "--confirm-within", "1", policy="two")
     assert machine.own() != own
-    wait_until(lambda: machine.own() == own)
-    wait_until(lambda: machine.firewall("status")["pending"] is None)
+    machine.settle()
+    assert machine.own() == own
     assert machine.firewall("status")["drift"] == []
     kept = {name: value for name, value in boot.items() if "/boot/" in name}
     assert {name: machine.state_files()[name] for name in kept} == kept
@@ -109,6 +109,48 @@ def test_what_would_cut_the_operator_off_is_refused(machine: Machine) -> None:
     machine.firewall("apply", "nftables", "--confirm-within", "0", env=friend)
     machine.firewall("apply", "nftables", "--confirm-within", "0", env=friend, policy="two")
     machine.firewall("apply", "nftables", "--confirm-within", "0", "--force", env=stranger)
+
+
+def test_verify_says_which_rule_is_in_the_way(machine: Machine) -> None:
+    machine.address()
+    friend = {"SSH_CONNECTION": "203.0.113.9 50000 192.0.2.11 22"}
+    machine.shell(
+        "nft -f - <<'END'\ntable inet mine {\n chain in {\n"
+        "  type filter hook input priority 10; policy accept;\n"
+        "  tcp dport { 22, 6443 } drop\n }\n}\nEND"
+    )
+    # It was shut before: that is no fault of ours, and no reason to take anything back.
+    machine.firewall("apply", "nftables", "--confirm-within", "0", env=friend)
+    found = machine.firewall("verify", "nftables", code=1, env=friend)
+    said = {verdict["name"]: (verdict["ok"], verdict["detail"]) for verdict in found["verdicts"]}
+    assert said["rules"][0] is True
+    assert said["session"][0] is False
+    assert "chain in (nft, inet mine)" in said["session"][1]
+    assert said["flows"][0] is False
+    assert said["flows"][1].startswith("kube-apiserver, ssh: not let through")
+    machine.run("nft", "delete", "table", "inet", "mine")
+    found = machine.firewall("verify", "nftables", code=1, env=friend)
+    said = {verdict["name"]: (verdict["ok"], verdict["detail"]) for verdict in found["verdicts"]}
+    assert said.pop("persistent") == (False, "a reboot takes it away")
+    assert {ok for ok, _ in said.values()} == {True}
+
+
+def test_a_change_that_shuts_the_operator_out_is_taken_back(machine: Machine) -> None:
+    machine.address()
+    friend = {"SSH_CONNECTION": "203.0.113.9 50000 192.0.2.11 22"}
+    machine.shell(
+        "iptables-nft -P INPUT DROP; "
+        "iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
+    )
+    allow = ("--posture", "allow", "--confirm-within", "0")
+    assert machine.firewall("apply", "", *allow, env=friend)["backend"] == "iptables-nft"
+    own = machine.own()
+    refused = machine.nodeprep("firewall", "remove", code=1, env=friend)
+    assert "rolled back: SSH from 203.0.113.9 to port 22 would not get in again" in refused.stderr
+    assert "policy of chain INPUT (iptables-nft, ip filter)" in refused.stderr
+    assert machine.own() == own
+    machine.firewall("remove", "", "--force", env=friend)
+    assert not machine.own().strip()
 
 
 def test_waiting_tells_how_it_ended(machine: Machine) -> None:
