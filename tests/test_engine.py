@@ -25,6 +25,7 @@ from preflight.facts.collect import SUBJECTS
 from preflight.facts.model import Facts, Unknown, known
 from preflight.finding import Severity, Status
 from preflight.report.model import CheckReport, Verdict
+from preflight.report.text import render
 from preflight.target import Phase, Target
 from rules.cluster import Role
 from rules.errors import UsageError
@@ -219,3 +220,10 @@ def test_every_check_has_what_a_user_needs() -> None:
 @pytest.mark.parametrize("word", ["ImagePull", "KubernetesVersion", "all"])
 def test_a_kubeadm_name_that_nodeprep_leaves_to_kubeadm_is_accepted(word: str) -> None:
     assert report([make(holds)], Selection(ignore=(word,))).verdict is Verdict.READY
+
+
+def test_a_run_that_judged_nothing_is_not_ready() -> None:
+    nothing = report([make(holds)], Selection(skip=("all",)))
+    assert nothing.findings == ()
+    assert nothing.verdict is Verdict.UNDETERMINED
+    assert "nothing was judged" in render(nothing)

@@ -90,8 +90,8 @@ def _judge_probe(probe: DuplicateProbe, network: Network) -> Judgement:
         subject=subject,
         observed=probe.owner,
         expected="no answer",
-        remedy=f"find the machine with the MAC {probe.owner} and give it, or this one, another "
-        "address",
+        remedy=f"find the machine with the MAC {shlex.quote(probe.owner)} and give it, or this "
+        "one, another address",
     )
 
 

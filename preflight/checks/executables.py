@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 
 from preflight.checks.packages import install_packages
@@ -76,7 +77,7 @@ def _judge(facts: Facts, runtime: Runtime, program: Program) -> Judgement:
             subject=name,
             observed=":".join(runtime.search_path),
             expected=directory,
-            remedy=f"export PATH=$PATH:{directory}",
+            remedy=f"export PATH=$PATH:{shlex.quote(directory)}",
             alias=alias,
         )
     return passed(f"{name} is {path}", subject=name, observed=path, alias=alias)

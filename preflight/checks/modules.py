@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from preflight.checks import scope
@@ -10,6 +11,9 @@ from preflight.facts.model import Facts, known
 from preflight.facts.model.kernel import Kernel, Module
 from preflight.target import Target
 from preflight.versions.modules import LOADED_BY_NOBODY, PROXY_MODULES
+
+# The states in which a module is there or comes when it is needed, in words.
+_USABLE = {"loaded": "loaded", "builtin": "built in", "loadable": "loaded on first use"}
 
 
 @check(
@@ -31,7 +35,7 @@ def kernel_modules(facts: Facts, target: Target) -> Iterator[Judgement]:
     for name, user in needed_modules(target).items():
         module = kernel.module(name)
         refusal = _refusal(kernel, module)
-        if module.state == "unknown":
+        if module.state not in ("absent", *_USABLE):
             yield undetermined(
                 f"whether {name} can be loaded cannot be told: {module.evidence}",
                 subject=name,
@@ -56,8 +60,7 @@ def kernel_modules(facts: Facts, target: Target) -> Iterator[Judgement]:
         else:
             usable.setdefault(module.state, []).append(name)
     if usable:
-        words = {"loaded": "loaded", "builtin": "built in", "loadable": "loaded on first use"}
-        yield passed("; ".join(f"{words[state]}: {', '.join(usable[state])}" for state in usable))
+        yield passed("; ".join(f"{_USABLE[state]}: {', '.join(usable[state])}" for state in usable))
 
 
 def needed_modules(target: Target) -> dict[str, str]:
@@ -89,7 +92,7 @@ def _refusal(kernel: Kernel, module: Module) -> tuple[str, str] | None:
     if module.blocked_by:
         return (
             f"an install line in {module.blocked_by} forbids it",
-            f"take the install line of {module.name} out of {module.blocked_by}",
+            f"take the install line of {module.name} out of {shlex.quote(module.blocked_by)}",
         )
     # An empty kernel.modprobe stops the kernel from loading what is first used, not modprobe,
     # which containerd's unit runs for overlay.

@@ -15,7 +15,10 @@ SCHEMA_VERSION = 1
 
 
 class Verdict(str, Enum):
-    """``undetermined``: nothing fails, but an error-severity check could not be judged."""
+    """``undetermined``: nothing fails, but an error-severity check could not be judged.
+
+    So is a run in which nothing was judged (``--skip all``).
+    """
 
     READY = "ready"
     NOT_READY = "not-ready"
@@ -55,6 +58,8 @@ class CheckReport:
             found.status is Status.UNKNOWN and (self.strict or found.severity is Severity.ERROR)
             for found in counted
         ):
+            return Verdict.UNDETERMINED
+        if all(found.status is Status.SKIP for found in self.findings):
             return Verdict.UNDETERMINED
         return Verdict.READY
 

@@ -156,4 +156,6 @@ def _footer(report: CheckReport, paint: _Painter) -> str:
         for found in report.findings
     )
     hint = "; what is unknown must be seen before the node can be called ready" if unknown else ""
+    if all(found.status is Status.SKIP for found in report.findings):
+        hint = "; nothing was judged"
     return paint(_VERDICT_COLOURS[verdict], line) + hint

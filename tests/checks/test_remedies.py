@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from preflight.checks.hostsfile import add_to_hosts
 from preflight.checks.registry import registry
 from preflight.checks.remedies import MODULES_FILE, SYSCTL_FILE, keep_modules, keep_sysctl
 from preflight.engine import Selection, run_checks
-from preflight.facts.model import Facts, Unknown
+from preflight.facts.model import Facts, Unknown, known
 from preflight.settings import Settings
 from preflight.target import Phase, Target
 from rules.cluster import Role
 from rules.version import NEWEST, Version
 from tests.faults import all_faults
 from tests.faults.model import SavedFault
-from tests.nodes import healthy
+from tests.nodes import healthy, judge
 
 # `install` is a program too, and never meant: it begins instructions.
 _PROGRAMS = """
@@ -120,3 +121,41 @@ def test_lines_are_added_to_files_without_an_end_of_line(
     first, *others = file.read_text().splitlines()
     assert first == "as it was"
     assert others[-1] in ("192.0.2.11 m1", "net.ipv4.ip_forward = 1", "br_netfilter")
+
+
+EVIL = "/x$(touch evil)'; touch evil; '"
+
+
+def evil_programs(facts: Facts) -> Facts:
+    runtime = known(facts.runtime)
+    programs = {name: f"{EVIL}/{name}" for name in runtime.executables}
+    return replace(facts, runtime=replace(runtime, executables=programs))
+
+
+def evil_modules(facts: Facts) -> Facts:
+    kernel = known(facts.kernel)
+    blocked = tuple(replace(module, state="loadable", blocked_by=EVIL) for module in kernel.modules)
+    return replace(facts, kernel=replace(kernel, modules=blocked))
+
+
+def evil_neighbours(facts: Facts) -> Facts:
+    network = known(facts.network)
+    answered = tuple(replace(probe, owner=EVIL) for probe in known(network.duplicate_probes))
+    return replace(facts, network=replace(network, duplicate_probes=answered))
+
+
+@pytest.mark.parametrize("change", [evil_programs, evil_modules, evil_neighbours])
+def test_facts_of_other_machines_are_quoted(change: Callable[[Facts], Facts]) -> None:
+    target = Target(Role.MASTER, Phase.BEFORE, NEWEST, Settings(), "given")
+    named = [remedy for _, remedy in remedies(change(healthy()), target) if "evil" in remedy]
+    assert named
+    for remedy in named:
+        assert shlex.quote(EVIL) in remedy
+
+
+def test_a_state_of_a_module_that_nobody_knows_is_unknown() -> None:
+    kernel = known(healthy().kernel)
+    odd = tuple(replace(module, state="odd") for module in kernel.modules)
+    found = judge("kernel-modules", replace(healthy(), kernel=replace(kernel, modules=odd)))
+    assert {finding.status.value for finding in found} == {"unknown"}
+    assert not any("broke" in finding.message for finding in found)
