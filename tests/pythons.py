@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
+# Kernel tests judge the machine and not the interpreter; the installation has its own test.
+SELECTION = "not kernel and not install"
 
 
 def version_of(program: str) -> tuple[int, int] | None:
@@ -39,28 +42,35 @@ def interpreters() -> dict[tuple[int, int], str]:
     return found
 
 
+def check(version: tuple[int, int], program: str) -> tuple[int, str]:
+    """Installs into an environment of its own and runs the tests: exit code and output."""
+    home = CACHE / f"python{version[0]}.{version[1]}"
+    python = home / "bin" / "python"
+    pip = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
+    commands = [
+        [program, "-m", "venv", str(home)],
+        [*pip, "--upgrade", "pip>=25.1"],
+        [*pip, "-e", ".", "--group", "dev"],
+        [str(python), "-m", "pytest", "-q", "-m", SELECTION, "-p", "no:cacheprovider"],
+    ]
+    for command in commands:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            break
+    return done.returncode, done.stdout + done.stderr
+
+
 def main() -> int:
+    found = interpreters()
     worst = 0
-    for (major, minor), program in sorted(interpreters().items()):
-        home = CACHE / f"python{major}.{minor}"
-        python = home / "bin" / "python"
-        if not python.exists():
-            subprocess.run([program, "-m", "venv", str(home)], check=True)
-        install = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-        subprocess.run([*install, "--upgrade", "pip>=25.1"], check=True)
-        subprocess.run([*install, "-e", ".", "--group", "dev"], cwd=ROOT, check=True)
-        print(f"Python {major}.{minor}:", flush=True)
-        tests = [
-            str(python),
-            "-m",
-            "pytest",
-            "-q",
-            "-m",
-            "not kernel and not install",
-            "-p",
-            "no:cacheprovider",
-        ]
-        worst = max(worst, subprocess.run(tests, cwd=ROOT, check=False).returncode)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for version, (code, output) in zip(
+            found, pool.map(check, found.keys(), found.values()), strict=True
+        ):
+            lines = output.strip().splitlines()
+            shown = lines[-1:] if code == 0 else lines[-60:]
+            print(f"Python {version[0]}.{version[1]}:", *shown, sep="\n", flush=True)
+            worst = max(worst, code)
     return worst
 
 
