@@ -131,8 +131,9 @@ def make_plan(request: Request, store: Store) -> Plan:
         texts=texts,
     )
     live = owner.read()
-    # A first load needs no comparison: everything in it is new.
-    wanted = owner.canonical(texts) if live or request.exact else None
+    # A first load of the kernel's own needs no comparison: everything in it is new.
+    compare = live or request.exact or owner.restores_at_boot
+    wanted = owner.canonical(texts) if compare else None
     pending = read_pending(store)
     found = list(changes(live, owner.preview(texts) if wanted is None else wanted))
     others = _others(store, choice.backend)
@@ -268,12 +269,11 @@ def describe(session: Session | None) -> str:
 
 def _verify(owner: Backend, plan: Plan) -> None:
     """Reads back. Raises Refused where what is there is not what was loaded."""
-    live = owner.read()
     if plan.wanted is not None:
-        if wrong := changes(live, plan.wanted):
+        if wrong := changes(owner.read(), plan.wanted):
             names = ", ".join(change.object for change in wrong[:3])
             raise Refused(f"read back, {names} is not what was loaded")
-    elif plan.digest and not any(plan.digest in text for text in live.values()):
+    elif not owner.holds(plan.digest):
         raise Refused(f"read back, {plan.choice.backend} does not hold policy {plan.digest}")
 
 

@@ -56,6 +56,9 @@ class Backend(Protocol):
     def read(self) -> Own:
         """What is ours now. Raises CommandError where that cannot be read."""
 
+    def holds(self, digest: str) -> bool:
+        """Whether the rules in force carry that policy's digest."""
+
     def preview(self, texts: Texts) -> Own:
         """The objects of the texts, in the texts' own words."""
 

@@ -60,6 +60,10 @@ class Firewalld:
             own[RUNTIME] = _IN_FORCE if runtime == permanent else runtime
         return own
 
+    def holds(self, digest: str) -> bool:
+        """Read from the rules."""
+        return any(digest in text for text in self.read().values())
+
     def preview(self, texts: Texts) -> Own:
         """The files, and that they are in force."""
         own = {str(self._directory / name): text for name, text in texts["firewalld"].items()}

@@ -76,6 +76,10 @@ class Iptables:
             own |= text.own_of(self._filter(family), FAMILIES[family][1])
         return own | _sets()
 
+    def holds(self, digest: str) -> bool:
+        """Read from the rules."""
+        return any(digest in text for text in self.read().values())
+
     def preview(self, texts: Texts) -> Own:
         """The chains, jumps and sets as they were rendered."""
         own: Own = {}

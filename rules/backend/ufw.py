@@ -61,6 +61,10 @@ class Ufw:
             own[IN_FORCE] = rules
         return own
 
+    def holds(self, digest: str) -> bool:
+        """Read from the rules."""
+        return any(digest in text for text in self.read().values())
+
     def preview(self, texts: Texts) -> Own:
         """The blocks and files."""
         own: Own = {}

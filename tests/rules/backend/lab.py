@@ -14,7 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 ROOT = Path(__file__).parents[3]
+VALIDATOR = Draft202012Validator(
+    json.loads((ROOT / "docs" / "schemas" / "firewall-change.schema.json").read_text())
+)
 OWN = ("NODEPREP-", "nodeprep")
 _SETUP = r"""
 set -e
@@ -169,6 +174,8 @@ class Machine:
                 arguments += ["--backend", backend]
         out = self.nodeprep(*arguments, code=code, env=env).stdout
         document: dict[str, Any] = json.loads(out) if out else {}
+        if document:
+            VALIDATOR.validate(document)
         return document
 
     def dump(self) -> dict[str, str]:
