@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from preflight.checks.cnireader import Reader, locate, reader, wanted_network
-from preflight.checks.packages import install_packages
+from preflight.checks.packages import install_packages, package_manager
 from preflight.checks.registry import Judgement, check, failed, passed, undetermined, warned
 from preflight.checks.scope import is_node, pod_network
 from preflight.cni.products import brought, made_of_reference_plugins, needed_beforehand
@@ -149,16 +149,19 @@ def _words(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def install_plugins(facts: Facts, who: Reader) -> str:
-    """The command that installs the reference plugins where the runtime looks for them."""
+def _packages(who: Reader) -> dict[str, str]:
+    """The package that holds the plugins where the runtime looks, by package manager."""
     own = [path for path in _DISTRIBUTION_DIRS if path in who.plugin_dirs]
     if own and (_KUBERNETES_DIR not in who.plugin_dirs or not who.assumed):
         name = "containernetworking-plugins"
-        packages = {"apt": name, "dnf": name, "zypper": "cni-plugins", "pacman": "cni-plugins"}
-    else:
-        # kubelet and kubeadm come from the same repository (pkgs.k8s.io).
-        packages = {"apt": "kubernetes-cni", "dnf": "kubernetes-cni", "zypper": "kubernetes-cni"}
-    return install_packages(facts, packages, "the reference CNI plugins")
+        return {"apt": name, "dnf": name, "zypper": "cni-plugins", "pacman": "cni-plugins"}
+    # kubelet and kubeadm come from the same repository (pkgs.k8s.io).
+    return {"apt": "kubernetes-cni", "dnf": "kubernetes-cni", "zypper": "kubernetes-cni"}
+
+
+def install_plugins(facts: Facts, who: Reader) -> str:
+    """The command that installs the reference plugins where the runtime looks for them."""
+    return install_packages(facts, _packages(who), "the reference CNI plugins")
 
 
 def _defect(plugin: Plugin, facts: Facts, who: Reader) -> Judgement | None:
@@ -169,7 +172,7 @@ def _defect(plugin: Plugin, facts: Facts, who: Reader) -> Judgement | None:
             f"{plugin.path} cannot run: {plugin.damage}",
             subject=plugin.name,
             observed=f"{plugin.size_bytes} bytes",
-            remedy=f"rm {path} && {_again(facts, who)}",
+            remedy=_replace(plugin, facts, who),
         )
     if not plugin.executable:
         return failed(
@@ -218,14 +221,16 @@ def _foreign(plugin: Plugin, machine: str, facts: Facts, who: Reader) -> Judgeme
         subject=plugin.name,
         observed=machine,
         expected=here,
-        remedy=f"rm {shlex.quote(plugin.path)} && {_again(facts, who)}",
+        remedy=_replace(plugin, facts, who),
     )
 
 
-def _again(facts: Facts, who: Reader) -> str:
-    return install_plugins(facts, who).replace(
-        "apt-get install -y", "apt-get install -y --reinstall"
-    )
+def _replace(plugin: Plugin, facts: Facts, who: Reader) -> str:
+    """The command that puts a sound file in its place, or the instruction to do so."""
+    path, again = shlex.quote(plugin.path), install_plugins(facts, who)
+    if package_manager(facts) not in _packages(who):
+        return f"remove {path} and {again}"
+    return f"rm {path} && " + again.replace("apt-get install -y", "apt-get install -y --reinstall")
 
 
 def _canonical(machine: str) -> str:

@@ -52,22 +52,21 @@ def conntrack_max(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield scope.not_a_node()
         return
     kernel = known(facts.kernel)
-    text = known(kernel.sysctl(CONNTRACK_KEY))
-    if text is None:
+    now = known(kernel.number(CONNTRACK_KEY))
+    if now is None:
         yield skipped("connection tracking is not loaded yet")
         return
     proxy = scope.runs_proxy(target)
     cpus = 1 if isinstance(facts.hardware, Unknown) else known_or(facts.hardware.cpus, 1)
     wanted = conntrack_wanted(target.version, cpus) if proxy else CONNTRACK_MINIMUM
-    now = int(text)
     if now >= wanted:
         lowered = proxy and now > wanted and target.version.release in CONNTRACK_LOWERED_BY
         note = f"; kube-proxy {target.version} may lower it to {wanted}" if lowered else ""
-        yield passed(f"room for {now} connections{note}", observed=text)
+        yield passed(f"room for {now} connections{note}", observed=str(now))
     elif proxy and kernel.sysctls_writable:
         yield passed(
             f"room for {now} connections, which kube-proxy raises to {wanted} when it starts",
-            observed=text,
+            observed=str(now),
         )
     else:
         why = (
@@ -75,7 +74,7 @@ def conntrack_max(facts: Facts, target: Target) -> Iterator[Judgement]:
         )
         yield failed(
             f"room for {now} connections, {wanted} are wanted, and {why}",
-            observed=text,
+            observed=str(now),
             expected=f">= {wanted}",
             remedy=set_sysctl((CONNTRACK_KEY, str(wanted))),
         )
@@ -97,7 +96,7 @@ def inotify_limits(facts: Facts, target: Target) -> Iterator[Judgement]:
         return
     kernel = known(facts.kernel)
     for key, minimum in INOTIFY_MINIMUM.items():
-        value = kernel.sysctl(key)
+        value = kernel.number(key)
         if isinstance(value, Unknown):
             yield undetermined(value.message, subject=key)
         elif value is None:
@@ -107,16 +106,16 @@ def inotify_limits(facts: Facts, target: Target) -> Iterator[Judgement]:
                 expected=f">= {minimum}",
                 remedy="boot a kernel that is built with CONFIG_INOTIFY_USER",
             )
-        elif int(value) < minimum:
+        elif value < minimum:
             yield failed(
                 f"{key} is {value}, and a node wants {minimum}",
                 subject=key,
-                observed=value,
+                observed=str(value),
                 expected=f">= {minimum}",
                 remedy=set_sysctl((key, str(minimum))),
             )
         else:
-            yield passed(f"{key} is {value}", subject=key, observed=value)
+            yield passed(f"{key} is {value}", subject=key, observed=str(value))
 
 
 @check(
@@ -147,12 +146,14 @@ def open_files_limit(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 def _nr_open(kernel: Kernel) -> Iterator[Judgement]:
     key = "fs.nr_open"
-    value = kernel.sysctls.get(key)
-    if value is not None and int(value) < OPEN_FILES_MINIMUM:
+    value = kernel.number(key)
+    if isinstance(value, Unknown):
+        yield undetermined(value.message, subject=key)
+    elif value is not None and value < OPEN_FILES_MINIMUM:
         yield failed(
             f"{key} is {value}, and no process can have a higher limit",
             subject=key,
-            observed=value,
+            observed=str(value),
             expected=f">= {OPEN_FILES_MINIMUM}",
             remedy=set_sysctl((key, "1048576")),
         )

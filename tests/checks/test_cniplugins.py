@@ -198,3 +198,23 @@ def test_an_external_etcd_member_runs_no_pods() -> None:
     node = facts(plugins=())
     node = replace(node, runtime=replace(runtime.healthy(), kubelet=None))
     assert judge("cni-plugins-present", node, wanted(role=Role.ETCD)) == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "remedy"),
+    [
+        ("debian", "rm /opt/cni/bin/bridge && apt-get install -y --reinstall kubernetes-cni"),
+        (
+            "alpine",
+            "remove /opt/cni/bin/bridge and install the reference CNI plugins "
+            "with the means of this distribution",
+        ),
+    ],
+)
+def test_the_remedy_is_a_command_or_an_instruction_and_no_mixture(
+    distribution: str, remedy: str
+) -> None:
+    broken = changed_plugin(cni.healthy(), "bridge", damage="it is cut off")
+    node = replace(facts(broken), system=replace(system.healthy(), os_id=distribution))
+    (one,) = judge("cni-plugins-present", node, wanted())
+    assert one.remedy == remedy

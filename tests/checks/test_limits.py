@@ -9,7 +9,7 @@ from preflight.finding import Status
 from rules.cluster import Role
 from rules.version import Version
 from tests.checks.kernels import pod_network, verdicts, with_kernel, with_sysctls
-from tests.nodes import hardware, judge, kernel, target
+from tests.nodes import hardware, healthy, judge, kernel, target
 
 CONNTRACK = "net.netfilter.nf_conntrack_max"
 
@@ -101,3 +101,17 @@ def test_the_kernels_own_limit_and_other_init_systems() -> None:
     assert "system.conf.d" not in found[1].remedy
     unknown = with_kernel(open_files_limit=Unknown("failed", "no answer"))
     assert judge("open-files-limit", unknown)[0].status is Status.UNKNOWN
+
+
+def test_a_setting_that_is_no_number_is_unknown() -> None:
+    odd = {
+        "net.netfilter.nf_conntrack_max": "many",
+        "fs.nr_open": "",
+        "fs.inotify.max_user_watches": "x",
+    }
+    node = replace(
+        healthy(), kernel=replace(kernel.healthy(), sysctls={**kernel.healthy().sysctls, **odd})
+    )
+    for id in ("conntrack-max", "inotify-limits", "open-files-limit"):
+        found = judge(id, node)
+        assert any(one.status is Status.UNKNOWN and "no number" in one.message for one in found), id

@@ -107,6 +107,16 @@ class Kernel:
             return Unknown("denied", f"{name} may not be read")
         return self.sysctls.get(name)
 
+    def number(self, name: str) -> Known[int | None]:
+        """The value as a whole number; None where this kernel has no such setting."""
+        value = self.sysctl(name)
+        if value is None or isinstance(value, Unknown):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            return Unknown("failed", f"{name} is {value!r}, which is no number")
+
     def module(self, name: str) -> Module:
         """The module of this name; its state is unknown where nothing was read about it."""
         for module in self.modules:
