@@ -39,15 +39,23 @@ venv: $(VENV)/.installed
 check: $(VENV)/.installed
 	@$(BIN)/nodeprep check --role $(ROLE) $(ARGS)
 
+# The packages bring services that the tests start by themselves, in namespaces: none is started
+# here, and none that was not there before is left enabled.
 apt:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  missing=$$(grep -v '^#' tests/apt-packages.txt | while read -r name; do \
-	    dpkg-query -W -f='$${Status}' "$$name" 2>/dev/null | grep -q 'ok installed' || echo "$$name"; done); \
-	  if [ -n "$$missing" ]; then \
-	    echo "installing Debian packages:" $$missing >&2; \
-	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
-	      apt-get -qq install -y --no-install-recommends $$missing >/dev/null; fi; \
-	else echo 'not root, or not Debian: tests that need packages or the kernel skip' >&2; fi
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo 'not root, or not Debian: tests that need packages or the kernel skip' >&2; exit 0; fi; \
+	missing=$$(grep -v '^#' tests/apt-packages.txt | while read -r name; do \
+	  dpkg-query -W -f='$${Status}' "$$name" 2>/dev/null | grep -q 'ok installed' || echo "$$name"; done); \
+	[ -n "$$missing" ] || exit 0; \
+	echo "installing Debian packages:" $$missing >&2; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then \
+	  trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; fi; \
+	apt-get -qq update; \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	for name in firewalld containerd ufw nftables; do \
+	  if grep -qx "$$name" <<< "$$missing" && [ -d /run/systemd/system ]; then \
+	    systemctl disable -q "$$name.service" || true; fi; done
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.installed
 	@echo 'installing what the tests need into $(VENV)' >&2
