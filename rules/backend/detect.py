@@ -168,13 +168,16 @@ def look(*, root: str = "/") -> Filters:
             nft_names |= _saved_chains("nft", family, droppers=None)
     legacy_names: set[str] = set()
     for family in (4, 6):
-        if legacy_tables(family):
+        if tables := legacy_tables(family):
             try:
-                legacy_names |= _saved_chains("legacy", family, droppers=droppers)
+                legacy_names |= _legacy_chains(tables, family, droppers)
             except CommandError as error:
                 if error.reason != "absent":
                     raise
-                notes.append("legacy tables exist and no program here reads them: install iptables")
+                notes.append(
+                    "legacy tables exist and nothing here reads them: install iptables, or "
+                    "nodeprep[iptables]"
+                )
     return Filters(
         nft=document is not None,
         iptables=flavour_of(),
@@ -248,6 +251,29 @@ def _saved_chains(flavour: str, family: int, droppers: list[Dropper] | None) -> 
                     droppers.append(Dropper(f"iptables-{flavour}", word, table, name, name.lower()))
         elif line.startswith("-A ") and "NODEPREP-" not in line:
             found.add(line.split(" ", 2)[1])
+    return found
+
+
+def _legacy_chains(tables: tuple[str, ...], family: int, droppers: list[Dropper]) -> set[str]:
+    try:
+        return _saved_chains("legacy", family, droppers=droppers)
+    except CommandError as error:
+        if error.reason != "absent":
+            raise
+    from rules.backend.legacytables import read_legacy
+
+    found: set[str] = set()
+    for chain in read_legacy(tables, family):
+        dropping = chain.policy == "DROP"
+        if chain.table == "filter" and dropping and chain.name in ("INPUT", "FORWARD"):
+            word = "ip" if family == 4 else "ip6"
+            droppers.append(
+                Dropper("iptables-legacy", word, "filter", chain.name, chain.name.lower())
+            )
+        if chain.name.startswith(_OURS):
+            continue
+        if chain.rules or dropping or chain.name not in _BUILT_IN:
+            found.add(chain.name)
     return found
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
+from rules.backend import detect
 from rules.backend.detect import Choice, Dropper, Filters, OwnerError, choose
-from rules.errors import UsageError
+from rules.errors import CommandError, UsageError
 from tests.rules.backend import foreign
 from tests.rules.backend.lab import Machine
 
@@ -97,6 +101,45 @@ def test_what_will_not_work_is_said() -> None:
     assert warned(iptables, "iptables-nft") == ""
     assert "does not see" in warned(having(legacy_chains=frozenset({"INPUT"})))
     assert warned(having(notes=("no program reads them",))) == "no program reads them"
+
+
+class _Chain:
+    def __init__(self, name: str, policy: str = "", rules: int = 0) -> None:
+        self.name, self._policy, self.rules = name, policy, [None] * rules
+
+    def is_builtin(self) -> bool:
+        return bool(self._policy)
+
+    def get_policy(self) -> SimpleNamespace:
+        return SimpleNamespace(name=self._policy)
+
+
+def test_legacy_tables_that_no_program_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    class Table:
+        def __init__(self, name: str) -> None:
+            assert name == "filter"
+            self.chains = [
+                _Chain("INPUT", "DROP"), _Chain("FORWARD", "ACCEPT"), _Chain("DOCKER", "", 2),
+                _Chain("NODEPREP-INPUT"),
+            ]  # fmt: skip
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def absent(*_: object, **__: object) -> set[str]:
+        raise CommandError("absent", "iptables-legacy-save is not installed")
+
+    monkeypatch.setattr(detect, "_saved_chains", absent)
+    monkeypatch.setitem(sys.modules, "iptc", SimpleNamespace(Table=Table, Table6=Table))
+    droppers: list[Dropper] = []
+    assert detect._legacy_chains(("filter",), 4, droppers) == {"INPUT", "DOCKER"}
+    assert droppers == [Dropper("iptables-legacy", "ip", "filter", "INPUT", "input")]
+    assert closed == [True]
+    monkeypatch.setitem(sys.modules, "iptc", None)
+    with pytest.raises(CommandError, match="python-iptables cannot be used"):
+        detect._legacy_chains(("filter",), 6, droppers)
 
 
 def seen(machine: Machine) -> Choice:
