@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rules.errors import EXIT_FAILED, NodeprepError
+from rules.errors import EXIT_FAILED, EXIT_UNDETERMINED, NodeprepError
 from rules.files import write_atomic
 
 DEFAULT_DIRECTORY = "/var/lib/nodeprep"
@@ -33,6 +33,17 @@ def state_directory(environ: Mapping[str, str] | None = None) -> Path:
     """``NODEPREP_STATE_DIR`` or ``/var/lib/nodeprep``, whether it exists or not."""
     variables = os.environ if environ is None else environ
     return Path(variables.get(VARIABLE) or DEFAULT_DIRECTORY).absolute()
+
+
+class UnreadableError(StateError):
+    """What the state directory holds may not be read, or is damaged: nobody can tell."""
+
+    exit_code = EXIT_UNDETERMINED
+
+
+def _why(error: OSError) -> str:
+    hint = "; run it as root" if isinstance(error, PermissionError) and os.geteuid() else ""
+    return f"{error.strerror}{hint}"
 
 
 class Store:
@@ -54,24 +65,24 @@ class Store:
                     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                     directory.chmod(0o700)
         except OSError as error:
-            raise StateError(f"{place}: cannot be made: {error.strerror}") from None
+            raise StateError(f"{place}: cannot be made: {_why(error)}") from None
         return place
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """A document; None where there is none. Raises StateError for one that is damaged."""
+        """A document; None where there is none. Raises UnreadableError for one that is damaged."""
         path = self.path / name
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise StateError(f"{path}: cannot be read: {error.strerror}") from None
+            raise UnreadableError(f"{path}: cannot be read: {_why(error)}") from None
         except ValueError:
-            raise StateError(f"{path}: is damaged; remove it") from None
+            raise UnreadableError(f"{path}: is damaged; remove it") from None
         if not isinstance(value, dict):
-            raise StateError(f"{path}: is damaged; remove it")
+            raise UnreadableError(f"{path}: is damaged; remove it")
         if value.get("version", 0) > DOCUMENT_VERSION:
-            raise StateError(f"{path}: is of a newer nodeprep; use that one")
+            raise UnreadableError(f"{path}: is of a newer nodeprep; use that one")
         return value
 
     def write(self, name: str, document: Mapping[str, Any]) -> None:
@@ -87,7 +98,7 @@ class Store:
             if not (path.is_file() and path.read_bytes() == text.encode()):
                 write_atomic(path, text, mode=mode)
         except OSError as error:
-            raise StateError(f"{path}: cannot be written: {error.strerror}") from None
+            raise StateError(f"{path}: cannot be written: {_why(error)}") from None
         return path
 
     def remove(self, name: str) -> bool:
@@ -97,7 +108,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise StateError(f"{self.path / name}: cannot be removed: {error.strerror}") from None
+            raise StateError(f"{self.path / name}: cannot be removed: {_why(error)}") from None
         return True
 
     @contextlib.contextmanager
@@ -107,7 +118,7 @@ class Store:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateError(f"{path}: cannot be opened: {error.strerror}") from None
+            raise StateError(f"{path}: cannot be opened: {_why(error)}") from None
         try:
             deadline = time.monotonic() + timeout_s
             while True:
