@@ -68,49 +68,49 @@ class _Table:
             raise ValueError(f"no table is called {name[:40]!r}")
         self.name, self.backend, self.context = name, backend, context
         self.policies: dict[str, str] = {}
-        self.lines: dict[str, list[Line]] = {}
+        self.lines: dict[str, list[tuple[str, Line]]] = {}
 
     def take(self, line: str) -> None:
         """A ``:CHAIN POLICY`` or an ``-A CHAIN`` line."""
-        if found := _CHAIN.match(line):
+        if line[0] == ":" and (found := _CHAIN.match(line)):
             self.policies[found[1]] = found[2]
             return
-        line = _COUNTERS.sub("", line, count=1)
+        if line[0] == "[":
+            line = _COUNTERS.sub("", line, count=1)
         if not line.startswith(("-A ", "--append ")):
             raise ValueError(line[:60])
         made = split_line(line)
         if made.chain not in self.policies:
             raise ValueError(f"chain {made.chain} is not declared")
-        self.lines.setdefault(made.chain, []).append(made)
+        self.lines.setdefault(made.chain, []).append((line, made))
 
     def made(self) -> Table:
-        chains = set(self.policies)
         return Table(
             backend=self.backend,
             family="ip" if self.context.family == 4 else "ip6",
             name=self.name,
             chains={
-                name: Chain(name, self._rules(name, chains), self._base(name, policy))
+                name: Chain(name, self._rules(name), self._base(name, policy))
                 for name, policy in self.policies.items()
             },
         )
 
-    def _rules(self, name: str, chains: set[str]) -> tuple[Rule, ...]:
+    def _rules(self, name: str) -> tuple[Rule, ...]:
         return tuple(
-            self._rule(line, number, chains)
-            for number, line in enumerate(self.lines.get(name, ()), start=1)
+            self._rule(text, line, number)
+            for number, (text, line) in enumerate(self.lines.get(name, ()), start=1)
         )
 
-    def _rule(self, line: Line, number: int, chains: set[str]) -> Rule:
+    def _rule(self, text: str, line: Line, number: int) -> Rule:
         parts: list[Part] = []
         comment = ""
         for segment in line.segments:
             parts += matches_of(segment, self.context)
-            if segment.name == "comment":
-                comment = segment.options[0].values[0]
-        if (statement := statement_of(line, chains)) is not None:
+            if segment[0] == "comment":
+                comment = segment[1][-1]
+        if (statement := statement_of(line, self.policies)) is not None:
             parts.append(statement)
-        return Rule(tuple(parts), line.text, comment, number=number)
+        return Rule(tuple(parts), text, comment, None, number)
 
     def _base(self, name: str, policy: str) -> Base | None:
         if name not in _HOOKS or policy == "-":

@@ -5,10 +5,12 @@ Source: iptables-extensions(8).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 
 from rules.parse.iptablesmatches import key, masked, number_range
-from rules.parse.iptableswords import Line, Segment
+from rules.parse.iptableswords import Line, Segment, options, read_option
 from rules.ruleset import (
     FULL_MASK,
     Action,
@@ -24,12 +26,12 @@ from rules.ruleset import (
 )
 
 _VERDICTS = {
-    "ACCEPT": Action.ACCEPT,
-    "DROP": Action.DROP,
-    "RETURN": Action.RETURN,
-    "REJECT": Action.REJECT,
-    "QUEUE": Action.QUEUE,
-    "NFQUEUE": Action.QUEUE,
+    "ACCEPT": Verdict(Action.ACCEPT),
+    "DROP": Verdict(Action.DROP),
+    "RETURN": Verdict(Action.RETURN),
+    "REJECT": Verdict(Action.REJECT),
+    "QUEUE": Verdict(Action.QUEUE),
+    "NFQUEUE": Verdict(Action.QUEUE),
 }
 # They log, count, or change what no match of the model reads.
 _NOTES = frozenset(
@@ -58,48 +60,54 @@ _NOTES = frozenset(
 )
 
 
-def statement_of(line: Line, chains: set[str]) -> Statement | None:
+def statement_of(line: Line, chains: Collection[str]) -> Statement | None:
     """What a rule does; None where it only counts. Never raises for an unknown target."""
-    target = line.target
-    if target is None:
+    if line.target is None:
         return None
-    if target.name in chains:
-        return Verdict(Action.GOTO if line.goto else Action.JUMP, target.name)
-    if target.name in _VERDICTS:
-        return Verdict(_VERDICTS[target.name])
-    text = " ".join(["-j", target.name, target.text.partition(target.name)[2]]).strip()
-    if target.name in _NOTES:
+    name, words = line.target
+    if name in chains:
+        return _jump(name, line.goto)
+    if name in _VERDICTS:
+        return _VERDICTS[name]
+    text = " ".join(["-j", name, *words])
+    if name in _NOTES:
         return Note(text)
     try:
-        return _other(target, text)
+        return _other(line.target, text)
     except (ValueError, KeyError, IndexError):
         return UnsupportedStatement(text)
 
 
+@lru_cache(maxsize=1024)
+def _jump(chain: str, goto: bool) -> Verdict:
+    return Verdict(Action.GOTO if goto else Action.JUMP, chain)
+
+
 def _other(target: Segment, text: str) -> Statement:
-    options = {option.name: option.values for option in target.options}
-    if target.name == "MARK":
-        return _mark("meta mark", options)
-    if target.name == "CONNMARK":
-        return _connmark(options)
-    if target.name == "NOTRACK" or (target.name == "CT" and "--notrack" in options):
+    name, words = target
+    found = {option.name: option.values for option in map(read_option, options(words))}
+    if name == "MARK":
+        return _mark("meta mark", found)
+    if name == "CONNMARK":
+        return _connmark(found)
+    if name == "NOTRACK" or (name == "CT" and "--notrack" in found):
         return Untrack()
-    if target.name == "CT":
-        if "--zone" in options or "--zone-orig" in options:
+    if name == "CT":
+        if "--zone" in found or "--zone-orig" in found:
             raise ValueError(text)
         return Note(text)
-    if target.name in ("DNAT", "SNAT"):
-        name = "--to-destination" if target.name == "DNAT" else "--to-source"
-        if options[name][0].count("/"):
+    if name in ("DNAT", "SNAT"):
+        where = found["--to-destination" if name == "DNAT" else "--to-source"][0]
+        if "/" in where:
             raise ValueError(text)
-        return Nat(target.name.lower(), *_destination(options[name][0]))
-    if target.name == "REDIRECT":
-        ports = options.get("--to-ports", options.get("--to-port"))
+        return Nat(name.lower(), *_destination(where))
+    if name == "REDIRECT":
+        ports = found.get("--to-ports", found.get("--to-port"))
         return Nat("redirect", None, number_range(ports[0], "-") if ports else None)
-    if target.name == "MASQUERADE":
+    if name == "MASQUERADE":
         return Nat("masquerade")
-    if target.name == "SET" and not any(name.startswith("--map") for name in options):
-        return Touch(next(values[0] for name, values in options.items() if name.endswith("-set")))
+    if name == "SET" and not any(word.startswith("--map") for word in found):
+        return Touch(next(values[0] for word, values in found.items() if word.endswith("-set")))
     raise ValueError(text)
 
 
