@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from struct import pack
+from typing import TypeVar
 
 from rules.cluster import IPAddress
 from rules.errors import CommandError
-from rules.netns import NODE_MAC, Scratch, configure
+from rules.netns import NODE_MAC, Scratch, configure, forked
 from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from rules.parse.ipset import parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
@@ -25,6 +26,8 @@ from rules.parse.nft import parse_nft
 from rules.probe import SUM_AT, checksum, frame, icmp
 from rules.ruleset import Ruleset
 from rules.run import run
+
+T = TypeVar("T")
 
 LOCAL: tuple[IPv4Interface | IPv6Interface, ...] = tuple(
     ip_interface(text)
@@ -89,13 +92,23 @@ class Unprintable(Exception):
     """nft aborts while it prints the ruleset that it loaded (seen with 1.0.6)."""
 
 
+def isolated(work: Callable[[], T]) -> T:
+    """The result of ``work`` done in a child process, which may enter namespaces."""
+    child = forked(lambda say: say(work()))
+    try:
+        found: T = child.hear()
+        return found
+    finally:
+        child.end()
+
+
 def load_failed(saved: Saved, error: CommandError) -> AssertionError:
     """An error that shows what did not load."""
     return AssertionError(f"{saved.name} does not load: {error}")
 
 
 class Oracle:
-    """A node with links and addresses. Make it in a child process (``rules.netns.isolated``)."""
+    """A node with links and addresses. Make it in a child process (``isolated``)."""
 
     def __init__(self) -> None:
         self.scratch = Scratch()

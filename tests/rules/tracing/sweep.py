@@ -12,11 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from rules.netns import isolated
 from rules.packet import Packet
 from rules.ruleset import Ruleset
 from rules.trace import Trace, Tracer
-from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, Unprintable
+from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, Unprintable, isolated
 from tests.rules.tracing.packets import random_packet, way_out
 from tests.rules.tracing.randomiptables import random_iptables
 from tests.rules.tracing.randomnft import random_nft

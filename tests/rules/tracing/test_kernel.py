@@ -7,11 +7,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from rules.netns import isolated
 from rules.packet import UDP, Packet
 from rules.trace import Trace, Tracer
 from tests.kernel import require_kernel
-from tests.rules.tracing.oracle import LOCAL, Oracle, Saved
+from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, isolated
 from tests.rules.tracing.packets import way_out
 from tests.rules.tracing.randomiptables import random_iptables
 from tests.rules.tracing.randomnft import random_nft
