@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 
 from preflight.finding import Finding, Severity, Status
 from preflight.report.model import CheckReport, Verdict
 from preflight.report.plain import fold, printable
+from rules.cluster import CniChoice
 
 # What needs doing comes last: it is what stays on the screen.
 ORDER = (Status.PASS, Status.SKIP, Status.UNKNOWN, Status.WARN, Status.FAIL)
@@ -44,7 +46,7 @@ def render(
     ``width`` in columns, 0 where lines may be of any length (a pipe).
     """
     paint = _Painter(colour)
-    lines = [] if quiet else [_header(report), ""]
+    lines = [] if quiet else [fold(_header(report), width, ""), ""]
     shown = [
         found
         for found in report.findings
@@ -70,6 +72,8 @@ def _header(report: CheckReport) -> str:
     target = report.target
     cni = target.cluster.cni
     network = f"{cni.name}/{cni.mode}" if cni.mode else cni.name
+    if cni == CniChoice():
+        network += " (the default)"
     version = (
         f"{target.version} ({target.version_source})"
         if target.version_source
@@ -83,16 +87,22 @@ def _header(report: CheckReport) -> str:
 
 
 def _together(same: list[Finding]) -> Finding:
-    """Findings of one check that say the same of several subjects, as one row."""
+    """Findings of one check about several subjects, as one row: what holds, of which."""
     first = same[0]
     if len(same) == 1:
         return first
     subjects = [found.subject for found in same if found.subject]
     named = ", ".join(subjects[:_NAMED_SUBJECTS])
     more = f" and {len(subjects) - _NAMED_SUBJECTS} more" if len(subjects) > _NAMED_SUBJECTS else ""
-    holds = "holds for" if first.status is Status.PASS else "not judged for"
-    message = f"{holds} {named}{more}" if subjects else first.message
+    what = _begun_small(first.title) if first.status is Status.PASS else "not judged"
+    message = f"{what}: {named}{more}" if subjects else first.message
     return Finding(first.id, "", first.title, first.status, first.severity, message)
+
+
+def _begun_small(title: str) -> str:
+    """A title as messages begin; a name such as AppArmor keeps its capitals."""
+    first = title.split(" ", 1)[0]
+    return title[:1].lower() + title[1:] if first[1:] == first[1:].lower() else title
 
 
 def _same_reason(rows: list[Finding]) -> list[Finding]:
@@ -143,10 +153,14 @@ def _finding(
 
 def _footer(report: CheckReport, paint: _Painter) -> str:
     summary, verdict = report.summary, report.verdict
+    ignored = Counter(found.status for found in report.findings if found.ignored)
+    aside = {
+        status: f" ({ignored[status]} ignored)" if ignored[status] else "" for status in Status
+    }
     counts = [
-        f"{summary['fail']} failed",
-        f"{summary['warn']} warning{'' if summary['warn'] == 1 else 's'}",
-        f"{summary['unknown']} unknown",
+        f"{summary['fail']} failed{aside[Status.FAIL]}",
+        f"{summary['warn']} warning{'' if summary['warn'] == 1 else 's'}{aside[Status.WARN]}",
+        f"{summary['unknown']} unknown{aside[Status.UNKNOWN]}",
         f"{summary['skip']} skipped",
         f"{summary['pass']} passed",
     ]

@@ -27,12 +27,13 @@ SARIF_SCHEMA = Path(__file__).parent / "schemas" / "sarif-2.1.0.json"
 
 def found(id: str, status: Status, severity: Severity = Severity.ERROR, **more: Any) -> Finding:
     values = {
+        "title": id.title(),
         "subject": "",
         "message": f"{id} was seen",
         "source": "https://example.test/x",
         **more,
     }
-    return Finding(id=id, title=id.title(), status=status, severity=severity, **values)
+    return Finding(id=id, status=status, severity=severity, **values)
 
 
 def report(*findings: Finding, node: str = "m1") -> CheckReport:
@@ -58,9 +59,27 @@ def test_text_puts_failures_last_with_their_remedies() -> None:
     assert words == ["PASS", "PASS", "SKIP", "UNKNOWN", "WARN", "FAIL", "FAIL"]
     assert "fix: swapoff -a" in printed
     assert "want: none, found 2 GiB" in printed
-    assert "holds for 6443/tcp, 10250/tcp" in printed
+    assert "Port-Free: 6443/tcp, 10250/tcp" in printed
     assert "(ignored)" in printed
-    assert printed.splitlines()[-1].startswith("not-ready: 2 failed, 1 warning, 1 unknown")
+    assert printed.splitlines()[-1].startswith(
+        "not-ready: 2 failed (1 ignored), 1 warning, 1 unknown"
+    )
+
+
+def test_several_subjects_are_one_row_that_says_what_holds() -> None:
+    rows = [
+        found("port-free", Status.PASS, subject=port, title=title)
+        for title in ("The ports are free", "AppArmor is on")
+        for port in ("1/tcp", "2/tcp")
+    ]
+    assert "the ports are free: 1/tcp, 2/tcp" in text.render(report(*rows[:2]))
+    assert "AppArmor is on: 1/tcp, 2/tcp" in text.render(report(*rows[2:]))
+
+
+def test_the_header_folds_and_says_that_the_pod_network_is_the_default() -> None:
+    header = text.render(sample(), width=80).split("\n\n")[0]
+    assert max(map(len, header.splitlines())) <= 80
+    assert "pod network bridge (the default)" in " ".join(header.split())
 
 
 def test_quiet_leaves_only_what_needs_doing_and_verbose_shows_each_subject() -> None:
