@@ -95,7 +95,7 @@ def find_check(name: str, checks: Iterable[Check]) -> Check:
     for pattern, check in patterns:
         if fnmatchcase(name.lower(), pattern):
             return check
-    near = get_close_matches(name.lower(), known, 1, cutoff=0.5)
+    near = get_close_matches(name.lower(), known, 1, cutoff=0.6)
     hint = f"; did you mean {known[near[0]].id}?" if near else "; nodeprep explain lists them"
     raise UsageError(f"no check is called {name!r}{hint}")
 

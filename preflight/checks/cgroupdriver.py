@@ -24,6 +24,10 @@ from preflight.versions.kubelet import DEFAULT_CGROUP_DRIVER, DRIVER_FROM_RUNTIM
 
 _CONTAINERD_PATH = "/etc/containerd/config.toml"
 _CRIO_DROP_IN = "/etc/crio/crio.conf.d/99-cgroup-driver.conf"
+_KUBELET_CGROUPFS = (
+    "set cgroupDriver: cgroupfs in the KubeletConfiguration that kubeadm is given: the other "
+    "driver needs systemd as process 1"
+)
 # Where containerd's configuration keeps its runtimes, by layout.
 _SECTIONS = {
     2: "io.containerd.grpc.v1.cri",
@@ -62,14 +66,15 @@ def cri_cgroup_driver(facts: Facts, target: Target) -> Iterator[Judgement]:
         wanted = _kubelet_driver(kubelet, target)
         message = f"{name} and the kubelet use {driver}"
     systemd = not isinstance(facts.system, Unknown) and facts.system.systemd
+    stays = driver == "cgroupfs" and not isinstance(facts.system, Unknown) and not systemd
     if isinstance(wanted, Unknown):
         yield undetermined(wanted.message)
     elif wanted != driver:
         yield failed(
             f"{name} uses {driver} ({where}) and the kubelet uses {wanted}",
             observed=driver,
-            expected=wanted,
-            remedy=_mend(server, config, driver),
+            expected="cgroupfs for the kubelet too" if stays else wanted,
+            remedy=_KUBELET_CGROUPFS if stays else _mend(server, config, driver),
         )
     elif driver == "cgroupfs" and systemd:
         yield warned(

@@ -94,7 +94,7 @@ def _nothing(choice: Choice, who: Reader, profile: Profile, target: Target) -> J
         return passed(f"{what} yet; it comes with {profile.title}")
     return failed(
         f"{what}, so that the node stays NotReady",
-        expected=", ".join(profile.conf_files),
+        expected=" or ".join(profile.conf_files),
         remedy=_install(profile, who),
     )
 
@@ -115,7 +115,7 @@ def _right(choice: Choice, network: NetworkConfig, who: Reader) -> Judgement:
 def _wrong(network: NetworkConfig, who: Reader, profile: Profile, target: Target) -> Judgement:
     base = network.path.rpartition("/")[2]
     seen = f"{who.title} takes {network.path} ({_describe(network)}), the first by name"
-    expected = ", ".join(profile.conf_files) or f"a chain that begins with {profile.name}"
+    expected = " or ".join(profile.conf_files) or f"a chain that begins with {profile.name}"
     later = bool(profile.conf_files) and base > profile.conf_files[0]
     if later and target.phase is Phase.BEFORE:
         return warned(

@@ -31,7 +31,7 @@ _NFT_MINIMUM = (1, 0, 1)
 
 @check(
     "executable",
-    title="Programs that this Kubernetes version runs",
+    title="The programs that this Kubernetes version runs are there",
     why="kubeadm and the kubelet call these programs by name and look for them in PATH. The list "
     "changes with the minor.",
     source="https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/preflight/"

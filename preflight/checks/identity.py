@@ -37,7 +37,7 @@ def root_privileges(facts: Facts, target: Target) -> Iterator[Judgement]:
     if privileges.uid != 0:
         yield undetermined(
             f"this run has user ID {privileges.uid} and not 0: what only root may read is unknown",
-            remedy=f"sudo nodeprep check --role {target.role}",
+            remedy=f'sudo "$(command -v nodeprep)" check --role {target.role}',
         )
         return
     capabilities = privileges.capabilities

@@ -137,9 +137,8 @@ def _diagnose(flow: Flow, target: Target) -> str:
         return "systemctl restart kubelet.service && journalctl -u kubelet.service -n 50"
     if flow.component == "etcd" and target.role is Role.ETCD:
         return "systemctl restart etcd.service && journalctl -u etcd.service -n 50"
-    if flow.component.startswith(("kube-apiserver", "kube-controller-", "kube-scheduler", "etcd")):
-        return f"crictl ps -a --name {name} && crictl logs --tail 50 $(crictl ps -aq --name {name})"
-    return f"kubectl get pods -A -o wide | grep {name}"
+    # crictl works on every node; kubectl has no credentials on most.
+    return f"crictl ps -a --name {name} && crictl logs --tail 50 $(crictl ps -aq --name {name})"
 
 
 def _open_up(flow: Flow) -> str:

@@ -81,7 +81,7 @@ def _judge(target: Target, family: int, links: list[Interface]) -> Judgement:
     subject = f"IPv{family}"
     link = min(links, key=lambda item: item.mtu)
     if target.role is Role.ETCD:
-        what, overhead = "etcd", 0
+        what, overhead = "", 0
     else:
         profile, mode = scope.pod_network(target)
         what = profile.title if len(profile.modes) == 1 else f"{profile.title} ({mode.name})"
@@ -94,7 +94,9 @@ def _judge(target: Target, family: int, links: list[Interface]) -> Judgement:
             )
         overhead = taken
     pod_mtu = link.mtu - overhead
-    message = f"{link.name} takes {link.mtu} bytes, {what} needs {overhead}: pods get {pod_mtu}"
+    message = f"{link.name} takes packets of {link.mtu} bytes"
+    if what:
+        message += f", {what} adds {overhead}: pods get {pod_mtu}"
     needs_v6 = 6 in scope.families(target)
     least = IPV6_MINIMUM_MTU if needs_v6 else IPV4_MINIMUM_MTU
     name = shlex.quote(link.name)

@@ -16,7 +16,7 @@ from preflight.checks.registry import (
     warned,
 )
 from preflight.checks.runtimechoice import chosen_config, chosen_server, service_of
-from preflight.facts.model import Facts, known
+from preflight.facts.model import Facts, Unknown, known
 from preflight.facts.model.runtime import CriServer, Runtime
 from preflight.target import Target
 from preflight.versions.runtimes import (
@@ -137,7 +137,10 @@ def _no_answer(facts: Facts, target: Target, runtime: Runtime, server: CriServer
 
 def _start_or_install(facts: Facts, runtime: Runtime) -> str:
     programs = runtime.executables
+    by_hand = not isinstance(facts.system, Unknown) and not facts.system.systemd
     for program, service in (("containerd", "containerd.service"), ("crio", "crio.service")):
+        if programs.get(program) and by_hand:
+            return f"start {program}, and see that it starts at every boot: systemd is not here"
         if programs.get(program):
             return f"systemctl enable --now {service}"
     manager = package_manager(facts)

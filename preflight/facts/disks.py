@@ -180,6 +180,8 @@ def measure_latency(
     place = existing(path)
     try:
         file = _nameless_file(place)
+    except PermissionError as error:
+        return Unknown("denied", f"{place} may not be written: {error.strerror}")
     except OSError as error:
         return unreadable(place, error)
     data = os.urandom(WRITE_BYTES)

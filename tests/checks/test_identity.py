@@ -29,7 +29,7 @@ def test_without_root_it_is_unknown_and_not_failed() -> None:
     facts = replace(healthy(), privileges=Privileges(1000, 0))
     (found,) = judge("root-privileges", facts, target(Role.WORKER))
     assert found.status is Status.UNKNOWN
-    assert found.remedy == "sudo nodeprep check --role worker"
+    assert found.remedy == 'sudo "$(command -v nodeprep)" check --role worker'
     assert "IsPrivilegedUser" in found.aliases
 
 

@@ -80,6 +80,13 @@ def test_an_installed_runtime_is_started(program: str, unit: str) -> None:
     assert found.remedy == f"systemctl enable --now {unit}.service"
 
 
+def test_without_systemd_an_installed_runtime_is_started_by_other_means() -> None:
+    facts = node(cri_servers=())
+    facts = replace(facts, system=replace(known(facts.system), systemd=False))
+    (found,) = judge("cri-socket", facts)
+    assert found.remedy.startswith("start containerd")
+
+
 def test_two_sockets_need_a_name() -> None:
     both = (CriServer(CRIO, error="nobody listens", reason="refused"), runtime.server())
     (found,) = judge("cri-socket", node(cri_servers=both))
@@ -210,6 +217,14 @@ def test_the_kubelet_takes_the_runtimes_driver_where_it_can() -> None:
     without = replace(facts, system=replace(known(facts.system), systemd=False))
     (found,) = judge("cri-cgroup-driver", without)
     assert found.status is Status.PASS
+
+
+def test_without_systemd_the_kubelet_takes_cgroupfs() -> None:
+    facts = old("cgroupfs")
+    without = replace(facts, system=replace(known(facts.system), systemd=False))
+    (found,) = judge("cri-cgroup-driver", without)
+    assert found.status is Status.FAIL
+    assert found.remedy.startswith("set cgroupDriver: cgroupfs in the KubeletConfiguration")
 
 
 @pytest.mark.parametrize(
