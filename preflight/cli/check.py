@@ -21,7 +21,9 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def check(
     role: RoleOption,
-    phase: Annotated[str, typer.Option(help="before kubeadm has run, or after.")] = "before",
+    phase: Annotated[
+        str, typer.Option(metavar="PHASE", help="before kubeadm has run, or after.")
+    ] = "before",
     ignore: Annotated[
         str, typer.Option(metavar="ID,..", help="Run and print, but do not count.")
     ] = "",
@@ -39,7 +41,8 @@ def check(
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
     output: Annotated[
-        str, typer.Option("-o", "--output", help="text, json, yaml, junit or sarif.")
+        str,
+        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml, junit or sarif."),
     ] = "text",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")] = False,
     verbose: Annotated[

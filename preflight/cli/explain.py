@@ -15,7 +15,8 @@ def explain(
         str, typer.Argument(metavar="[ID]", help="A check's id or kubeadm's name for it.")
     ] = "",
     output: Annotated[
-        str, typer.Option("-o", "--output", help="text, json, yaml or markdown.")
+        str,
+        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml or markdown."),
     ] = "text",
 ) -> None:
     """Say what a check wants, why, and from which source. Without ID: list all checks."""

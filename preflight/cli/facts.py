@@ -13,7 +13,9 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def facts(
-    output: Annotated[str, typer.Option("-o", "--output", help="json or yaml.")] = "json",
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FORMAT", help="json or yaml.")
+    ] = "json",
     offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")] = False,
     config: ConfigOption = "",

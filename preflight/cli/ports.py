@@ -29,7 +29,8 @@ def ports(
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
     output: Annotated[
-        str, typer.Option("-o", "--output", help="text, json, yaml or markdown.")
+        str,
+        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml or markdown."),
     ] = "text",
 ) -> int:
     """List the ports and protocols that a role needs, with their reasons.
