@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_QUOTED = frozenset({"meta iif", "meta oif", "meta iifname", "meta oifname", "ct helper"})
-_PLAIN_META = frozenset({"iif", "oif", "iifname", "oifname", "skuid", "skgid", "iifgroup", "cpu"})
+_PLAIN_META = frozenset({"iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"})
 
 
 def rule_text(expressions: Any, comment: str = "") -> str:
@@ -36,9 +35,11 @@ def _statement(kind: str, body: Any) -> str:
     if kind in ("jump", "goto"):
         return f"{kind} {body['target']}"
     if kind == "vmap":
-        return f"{expression_text(body['key'])} vmap {expression_text(body['data'])}"
+        key = expression_text(body["key"])
+        return f"{key} vmap {expression_text(body['data'], key)}"
     if kind == "mangle":
-        return f"{expression_text(body['key'])} set {expression_text(body['value'])}"
+        key = expression_text(body["key"])
+        return f"{key} set {expression_text(body['value'], key)}"
     if kind in ("dnat", "snat", "redirect", "masquerade", "tproxy"):
         return _nat(kind, body or {})
     if kind == "counter":
@@ -78,8 +79,6 @@ def _match(body: dict[str, Any]) -> str:
         return " ".join(words)
     name = expression_text(left)
     shown = _flags(right) if isinstance(right, list) else expression_text(right, quoted=name)
-    if isinstance(left, dict) and "fib" in left and right is False:
-        shown = "missing"
     if isinstance(left, dict) and list(left) == ["&"]:
         return f"{name} {operator} {shown}"
     sign = "" if operator in ("==", "in") else f"{operator} "
@@ -94,6 +93,10 @@ def expression_text(value: Any, quoted: str = "") -> str:
     """A value or a left-hand side. ``quoted``: the left-hand side that it stands against."""
     if isinstance(value, str):
         return f'"{value}"' if quoted in _NAMES and not value.startswith("@") else value
+    if isinstance(value, bool):
+        return "exists" if value else "missing"
+    if isinstance(value, int) and "mark" in quoted:
+        return f"0x{value:08x}"
     if isinstance(value, list):
         return ", ".join(expression_text(item, quoted) for item in value)
     if not isinstance(value, dict) or len(value) != 1:
@@ -115,11 +118,15 @@ def expression_text(value: Any, quoted: str = "") -> str:
 
 def _compound(kind: str, body: Any, quoted: str) -> str:
     if kind == "concat":
-        return " . ".join(expression_text(item, quoted) for item in body)
+        names = quoted.split(" . ")
+        if len(names) != len(body):
+            names = [""] * len(body)
+        pairs = zip(body, names, strict=True)
+        return " . ".join(expression_text(item, name) for item, name in pairs)
     if kind == "prefix":
         return f"{expression_text(body['addr'])}/{body['len']}"
     if kind == "range":
-        return f"{expression_text(body[0])}-{expression_text(body[1])}"
+        return f"{expression_text(body[0], quoted)}-{expression_text(body[1], quoted)}"
     if kind == "set":
         items = body if isinstance(body, list) else [body]
         return f"{{ {', '.join(_set_item(item, quoted) for item in items)} }}"
@@ -128,7 +135,8 @@ def _compound(kind: str, body: Any, quoted: str) -> str:
     if kind == "map":
         return f"{expression_text(body['key'])} map {expression_text(body['data'])}"
     if kind in ("&", "|", "^", "<<", ">>"):
-        return f" {kind} ".join(expression_text(item) for item in body)
+        first = expression_text(body[0], quoted)
+        return f" {kind} ".join([first, *(expression_text(item, first) for item in body[1:])])
     if kind in ("jump", "goto"):
         return f"{kind} {body['target']}"
     if kind == "numgen":
@@ -177,6 +185,8 @@ def _options(body: dict[str, Any]) -> list[str]:
 
 def _reject(body: Any) -> str:
     if not body:
+        return "reject"
+    if body == {"type": "icmpx", "expr": "port-unreachable"}:
         return "reject"
     if "expr" not in body:
         return f"reject with {body['type']}"
