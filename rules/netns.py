@@ -1,6 +1,6 @@
 """Scratch network namespaces: a node and the world around it, which end with their process.
 
-Entering a namespace is for good, so everything happens in a forked child (``isolated``). It works
+Entering a namespace is for good, so everything happens in a forked child (``forked``). It works
 as root, and without root where the kernel lets users make user namespaces.
 """
 
@@ -14,7 +14,8 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from struct import pack, unpack
+from typing import Any, BinaryIO, TypeVar
 
 from rules.errors import CommandError, NodeprepError
 from rules.run import run
@@ -32,54 +33,76 @@ LINKS = {"eth0": "world0", "pods0": "pod0"}
 T = TypeVar("T")
 
 
-def isolated(work: Callable[[], T]) -> T:
-    """The result of ``work`` done in a child process, which may make namespaces and enter them.
+Say = Callable[[object], None]
 
-    An exception there is raised here; result and exception must be picklable. The child ends with
-    this process, whatever ends it.
+
+class Child:
+    """A forked process and what it says: any number of picklable objects."""
+
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self._pid, self.descriptor = pid, descriptor
+
+    def hear(self) -> Any:
+        """The next object; EOFError where the process has ended. What was raised is raised here."""
+        size = unpack("=Q", self._exactly(8))[0]
+        said, error = pickle.loads(self._exactly(size))  # noqa: S301 - our own child wrote it
+        if error is not None:
+            raise error
+        return said
+
+    def end(self) -> None:
+        """Ends the process, whatever it does, and waits for it."""
+        os.close(self.descriptor)
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+    def _exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            part = os.read(self.descriptor, size)
+            if not part:
+                raise EOFError
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+def forked(work: Callable[[Say], None]) -> Child:
+    """Starts ``work`` in a child process, which may make namespaces and enter them.
+
+    What it raises is the last thing that it says. It ends with this process, whatever ends that.
     """
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
+    pid = os.fork()
+    if pid == 0:
         os.close(reading)
-        code = 1
         try:
             _libc().prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
             with os.fdopen(writing, "wb") as stream:
-                pickle.dump(_outcome(work), stream)
-            code = 0
+                _speak(work, stream)
         finally:
-            os._exit(code)
+            os._exit(0)
     os.close(writing)
-    try:
-        with os.fdopen(reading, "rb") as stream:
-            told = stream.read()
-    except BaseException:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        raise
-    finally:
-        _, status = os.waitpid(child, 0)
-    if not told:
-        raise NodeprepError(f"the scratch process ended without an answer (status {status})")
-    result, error = pickle.loads(told)  # noqa: S301 - our own child wrote it
-    if error is not None:
-        raise error
-    answer: T = result
-    return answer
+    return Child(pid, reading)
 
 
-def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+def _speak(work: Callable[[Say], None], stream: BinaryIO) -> None:
+    def send(said: object, error: BaseException | None) -> None:
+        told = pickle.dumps((said, error))
+        stream.write(pack("=Q", len(told)) + told)
+        stream.flush()
+
     try:
-        return work(), None
+        work(lambda said: send(said, None))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised by the parent
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
         except Exception:  # noqa: BLE001 - whatever its class does, its text is kept
             error = NodeprepError(f"{type(error).__name__}: {error}")
-        return None, error
+        send(None, error)
 
 
 class Scratch:

@@ -24,7 +24,7 @@ from rules.way import Kind, Layout, Way
 
 # Reproducible: the same policy and text give the same probes.
 SEED = 3
-MANY, FEW, VERY_FEW = 5000, 500, 8
+MANY, FEW, VERY_FEW = 5000, 100, 8
 # Edges of source ranges that are probed in each family; more are sampled.
 MOST_EDGES = 400
 OUTSIDE = "outside"
@@ -219,7 +219,11 @@ def _named_networks(texts: Iterable[str], family: int) -> set[IPNetwork]:
 
 def _numbers(texts: Iterable[str]) -> frozenset[int]:
     """Every number that the rules name and that may be a port, a type or a protocol."""
-    words = {word for text in texts for word in re.findall(r"(?<![\w.])\d{1,5}(?![\w.])", text)}
+    words: set[str] = set()
+    for text in texts:
+        for pattern in _ADDRESS.values():
+            text = pattern.sub(" ", text)
+        words.update(re.findall(r"(?<![\w.])\d{1,5}(?![\w.])", text))
     return frozenset(number for number in map(int, words) if number <= LAST_KEY)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from rules import recorder
@@ -20,6 +20,8 @@ from rules.record import record
 from rules.way import Kind, Way
 
 _PORTED = (Kind.TCP, Kind.UDP, Kind.SCTP)
+# Gets how many probes have been sent, and how many will be.
+Told = Callable[[int, int], None]
 
 
 @record
@@ -78,7 +80,14 @@ class _Shot:
 class Run:
     """Sends the probes of all families, and compares."""
 
-    def __init__(self, scratch: Scratch, expected: Expected, probes: list[Probes]) -> None:
+    def __init__(
+        self,
+        scratch: Scratch,
+        expected: Expected,
+        probes: list[Probes],
+        told: Told | None = None,
+    ) -> None:
+        self._told = told
         self._scratch, self._expected, self._probes = scratch, expected, probes
         self._layouts = {each.layout.family: each.layout for each in probes}
         self._shots = [shot for each in probes for shot in self._make_shots(each)]
@@ -128,6 +137,7 @@ class Run:
         if counting and (entries := [shot.place for shot in shots if shot.whole]):
             recorder.load(recorder.whole(entries))
         arriving: Counter[tuple[Way | None, int]] = Counter()
+        done, whole = 0, sum(len(shot.keys) for shot in shots)
         # The frames of a bundle are made for one source after the other.
         for shot in sorted(shots, key=lambda shot: (shot.source.version, shot.kind, shot.way)):
             family = shot.source.version
@@ -137,17 +147,20 @@ class Run:
                 self._scratch.socket(link), shot.source, self._layouts[family].ways[shot.way]
             )
             arriving[shot.way, family] += len(shot.keys)
+            done += len(shot.keys)
+            if self._told is not None:
+                self._told(done, whole)
         if counting:
             arriving += self._send_strays()
             for each in self._probes:
                 self._ask(each)
         found = recorder.read(layouts)
-        for (way, family), count in arriving.items():
-            if found.arrived[way, family] != count:
+        for (went, version), count in arriving.items():
+            if found.arrived[went, version] != count:
                 raise CommandError(
                     "failed",
-                    f"{count} probes were sent ({way or 'stray'}, IPv{family}) and "
-                    f"{found.arrived[way, family]} arrived: the machine loses packets",
+                    f"{count} probes were sent ({went or 'stray'}, IPv{version}) and "
+                    f"{found.arrived[went, version]} arrived: the machine loses packets",
                 )
         return found
 
@@ -208,7 +221,7 @@ class Run:
         self.accepted += len(got)
         self.wanted += len(wanted)
         for differing, kept in ((got - wanted, self.unexpected), (wanted - got, self.missing)):
-            for words in _words(shot.kind, differing):
+            for words in _words(shot.kind, shot.keys, differing):
                 kept.append(self._difference(shot.way.value, shot.sender, shot.source, words))
 
     def _judge_strays(self, probes: Probes, found: recorder.Record) -> None:
@@ -254,20 +267,28 @@ class Run:
         return Difference(way, source.version, sender, source, what)
 
 
-def _words(kind: Kind, keys: set[int] | frozenset[int]) -> list[str]:
-    """``tcp 10250-10251``, ``icmp type 8``, ``protocol 4``."""
-    if kind is Kind.ICMP:
-        by_type: dict[int, list[int]] = {}
-        for key in sorted(keys):
-            by_type.setdefault(key >> 8, []).append(key & 0xFF)
-        return [
-            f"icmp type {type_}" + ("" if len(codes) > 1 else f" code {codes[0]}")
-            for type_, codes in by_type.items()
-        ]
+def _words(kind: Kind, sent: tuple[int, ...], keys: set[int] | frozenset[int]) -> list[str]:
+    """``tcp 10250-10251``, ``icmp type 8``, ``protocol 4``: what ``keys`` are of those ``sent``.
+
+    A range ends where a probe was sent that is not among them.
+    """
+    if not keys:
+        return []
     runs: list[list[int]] = []
-    for key in sorted(keys):
-        if runs and key == runs[-1][1] + 1:
+    joined = False
+    for key in sent:
+        if key not in keys:
+            joined = False
+            continue
+        if joined and (kind is not Kind.ICMP or key >> 8 == runs[-1][0] >> 8):
             runs[-1][1] = key
         else:
             runs.append([key, key])
-    return [f"{kind.value} {a}" if a == b else f"{kind.value} {a}-{b}" for a, b in runs]
+        joined = True
+    if kind is not Kind.ICMP:
+        return [f"{kind.value} {a}" if a == b else f"{kind.value} {a}-{b}" for a, b in runs]
+    whole = Counter(key >> 8 for key in sent)
+    return [
+        f"icmp type {a >> 8}" + ("" if whole[a >> 8] == b - a + 1 else f" code {a & 255}-{b & 255}")
+        for a, b in runs
+    ]

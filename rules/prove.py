@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 
 from rules.backend import Texts, backend
-from rules.errors import CommandError, UsageError
+from rules.errors import CommandError, NodeprepError, UsageError
 from rules.expected import Expected
-from rules.netns import COMMAND_TIMEOUT_S, Scratch, configure, isolated
+from rules.netns import COMMAND_TIMEOUT_S, Say, Scratch, configure, forked
 from rules.policy import Policy
 from rules.probeplan import Depth, Sender, make_probes
-from rules.proofrun import Difference, Run
+from rules.proofrun import Difference, Run, Told
 from rules.record import field, record
 from rules.render import Posture, render
 from rules.run import run
@@ -53,10 +53,16 @@ class Proof:
         return not self.unexpected and not self.missing
 
 
-def render_texts(policy: Policy, backend_name: str, posture: Posture) -> dict[str, dict[str, str]]:
-    """What apply would load with this backend: render target -> file name -> text."""
+def render_texts(
+    policy: Policy, backend_name: str, posture: Posture, *, version: str = ""
+) -> dict[str, dict[str, str]]:
+    """What apply would load with this backend: render target -> file name -> text.
+
+    ``version`` is nodeprep's own, for the header.
+    """
     targets = ("nftables",) if backend_name == "nftables" else ("iptables", "ip6tables")
-    return {target: dict(render(target, policy, posture).files) for target in targets}
+    made = {target: render(target, policy, posture, version=version) for target in targets}
+    return {target: dict(artefact.files) for target, artefact in made.items()}
 
 
 def prove(
@@ -66,13 +72,36 @@ def prove(
     *,
     texts: Texts | None = None,
     depth: Depth = Depth.EVERY,
+    told: Told | None = None,
 ) -> Proof:
     """Proves one policy with one of ``BACKENDS``, in a process of its own.
 
-    ``texts``: other rules than those rendered. Raises CommandError where the machine lacks a tool
+    ``texts``: other rules than those rendered. ``told`` gets the number of probes that have been
+    sent, and that will be, again and again. Raises CommandError where the machine lacks a tool
     or lets nobody make namespaces, UsageError as ``rules.access.let_through`` does.
     """
-    return isolated(lambda: prove_here(policy, backend_name, posture, texts=texts, depth=depth))
+
+    def work(say: Say) -> None:
+        proof = prove_here(
+            policy,
+            backend_name,
+            posture,
+            texts=texts,
+            depth=depth,
+            told=None if told is None else lambda done, whole: say((done, whole)),
+        )
+        say(proof)
+
+    child = forked(work)
+    try:
+        while not isinstance(said := child.hear(), Proof):
+            if told is not None:
+                told(*said)
+    except EOFError:
+        raise NodeprepError("the proof ended without an answer") from None
+    finally:
+        child.end()
+    return said
 
 
 def prove_here(
@@ -82,6 +111,7 @@ def prove_here(
     *,
     texts: Texts | None = None,
     depth: Depth = Depth.EVERY,
+    told: Told | None = None,
 ) -> Proof:
     """``prove`` for a process that may end up in another network namespace."""
     if backend_name not in BACKENDS:
@@ -99,7 +129,7 @@ def prove_here(
     with Scratch() as scratch:
         configure([line for layout in layouts for line in _addresses(layout)])
         _load_rules(backend_name, posture, loaded)
-        probing = Run(scratch, expected, probes)
+        probing = Run(scratch, expected, probes, told)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 probing.send()

@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "rollback": "Put back at once what an unconfirmed change replaced.",
     "status": "Show what is in force, since when, and whether somebody changed it.",
     "verify": "Compare what is in force with what the policy asks for.",
+    "prove": "Send every port and protocol through the rules, in a namespace, and compare.",
     "trace": "Say which rule decides about a packet, in whatever table it is.",
     "remove": "Take away everything of nodeprep's, and nothing else.",
 }
