@@ -145,7 +145,8 @@ class Section:
         if found is None:
             return None
         if not isinstance(found, Sequence):
-            raise self._wrong(key, found, "a list")
+            hint = "; put [ ] around it" if isinstance(found, Scalar) else ""
+            raise self._wrong(key, found, "a list", hint)
         read_items = (
             self._read(f"{key}[{index}]", item, read, True)
             for index, item in enumerate(found.items)
@@ -190,6 +191,9 @@ class Section:
 
 
 def _nearest(key: str, fields: Fields) -> str:
+    for name, inner in fields.items():
+        if isinstance(inner, dict) and key in inner:
+            return f"; it belongs under {name}"
     lowered = {name.lower(): name for name in fields}
     near = get_close_matches(key.lower()[:100], lowered, 1, cutoff=0.6)
     return f"; did you mean {lowered[near[0]]}?" if near else ""
