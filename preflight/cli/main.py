@@ -93,8 +93,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, NodeprepError):
             return _say(str(error), error.exit_code)
         if hasattr(error, "exit_code") and hasattr(error, "show"):
-            error.show()  # click's own usage errors
-            return int(error.exit_code)
+            return _show(error)
         return _say(
             f"internal error: {type(error).__name__}: {error}; --debug shows where",
             EXIT_UNDETERMINED,
@@ -102,6 +101,14 @@ def run(arguments: list[str]) -> int:
     if result == EXIT_INTERRUPTED:  # typer makes it of Ctrl-C, without a word
         return _say("interrupted", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else EXIT_DONE
+
+
+def _show(error: Any) -> int:
+    """A usage error of click's own, by whichever click typer brings; its exit code."""
+    if type(error).__name__ == "MissingParameter" and not error.message:
+        error.message = getattr(error.param, "help", None) or ""  # what the option takes
+    error.show()
+    return int(error.exit_code)
 
 
 def _say(message: str, code: int) -> int:

@@ -135,6 +135,11 @@ def test_control_plane_means_master() -> None:
     assert json.loads(done.stdout)["role"] == "master"
 
 
+def test_a_missing_role_is_told_with_the_roles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check"]) == 2
+    assert "master, worker, multi-master or etcd" in capsys.readouterr().err
+
+
 def test_the_role_may_come_from_the_environment() -> None:
     done = nodeprep("check", "--offline", "-o", "json", NODEPREP_ROLE="worker")
     assert json.loads(done.stdout)["role"] == "worker"
