@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from rules import cnis
+from rules.backend import Texts
 from rules.cluster import Cluster, CniChoice, IPNetwork, Node, Role, Sources
 from rules.errors import NodeprepError
 from rules.flows import Flow
@@ -29,13 +30,17 @@ ALL_NETWORKS = "all"
 
 @record
 class Case:
-    """One ruleset to be proven. ``networks``: the pod network, and others with the same rules."""
+    """One ruleset to be proven. ``networks``: the pod network, and others with the same rules.
+
+    ``texts``: other rules than those rendered.
+    """
 
     policy: Policy
     networks: tuple[str, ...]
     backend: str
     posture: Posture
     depth: Depth
+    texts: Texts | None = None
 
     @property
     def weight(self) -> int:
@@ -202,4 +207,7 @@ def _work(cases: Sequence[Case], jobs: int, say: Say) -> None:
     while taken := os.read(jobs, 4):
         index = struct.unpack("=I", taken)[0]
         case = cases[index]
-        say((index, prove_here(case.policy, case.backend, case.posture, depth=case.depth)))
+        proof = prove_here(
+            case.policy, case.backend, case.posture, texts=case.texts, depth=case.depth
+        )
+        say((index, proof))

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
-from rules import probeplan
+from rules import probeplan, recorder
+from rules import prove as proving
 from rules.cluster import Role
 from rules.errors import CommandError, UsageError
 from rules.policy import policy
@@ -32,12 +34,6 @@ pytestmark = pytest.mark.kernel
 @pytest.fixture(autouse=True)
 def _kernel() -> None:
     require_kernel()
-
-
-@pytest.fixture
-def _small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seeded errors are found at the ends of ranges; 5,000 more would only cost time."""
-    monkeypatch.setattr(probeplan, "MANY", 100)
 
 
 def texts(backend: str, posture: Posture, seed: Seed) -> dict[str, dict[str, str]]:
@@ -81,32 +77,45 @@ def test_all_ports_of_the_node_are_exact(backend: str) -> None:
     assert proof.probes > (len(proof.senders) - 1) * 2 * 65_536
 
 
-def turns(seeds: tuple[Seed, ...]) -> list[tuple[Seed, str]]:
-    """Each with nftables, and in turn with one kind of iptables or the other."""
-    return [
-        (seed, backend)
-        for turn, seed in enumerate(seeds)
-        for backend in ("nftables", BACKENDS[1 + turn % 2])
+def seeded() -> list[tuple[Seed, str, Posture]]:
+    """Each with nftables and one kind of iptables under enforce, and with one under allow."""
+    found = []
+    for turn, seed in enumerate((*SEEDS, *ENFORCED)):
+        found += [
+            (seed, "nftables", Posture.ENFORCE),
+            (seed, BACKENDS[1 + turn % 2], Posture.ENFORCE),
+        ]
+        if seed in SEEDS:
+            found.append((seed, BACKENDS[1 + turn // 2 % 2], Posture.ALLOW))
+    return found
+
+
+@pytest.fixture(scope="module")
+def proofs() -> dict[int, Proof]:
+    """The outcome of each of ``seeded``, from all cores."""
+    require_kernel()
+    cases = [
+        Case(WORKER, (), backend, posture, Depth.ENDS, texts(backend, posture, seed))
+        for seed, backend, posture in seeded()
     ]
+    found: dict[int, Proof] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        # They are found at the ends of ranges; 5,000 ports more would only cost time.
+        patch.setattr(probeplan, "MANY", 100)
+        sweep(cases, found.__setitem__)
+    return found
 
 
 @pytest.mark.parametrize(
-    ("seed", "backend"), turns((*SEEDS, *ENFORCED)), ids=lambda part: getattr(part, "name", part)
+    ("index", "seed", "backend", "posture"),
+    [(index, *each) for index, each in enumerate(seeded())],
+    ids=lambda part: getattr(part, "name", None) or str(part),
 )
-def test_seeded_errors_are_found_under_enforce(seed: Seed, backend: str) -> None:
-    changed = texts(backend, Posture.ENFORCE, seed)
-    assert changed != render_texts(WORKER, backend, Posture.ENFORCE)
-    proof = prove(WORKER, backend, Posture.ENFORCE, texts=changed, depth=Depth.ENDS)
-    judge(seed, proof)
-
-
-@pytest.mark.usefixtures("_small_sample")
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.name)
-def test_seeded_errors_are_found_under_allow(seed: Seed) -> None:
-    backend = BACKENDS[1 + SEEDS.index(seed) // 2 % 2]
-    changed = texts(backend, Posture.ALLOW, seed)
-    proof = prove(WORKER, backend, Posture.ALLOW, texts=changed, depth=Depth.ENDS)
-    judge(seed, proof)
+def test_seeded_errors_are_found(
+    index: int, seed: Seed, backend: str, posture: Posture, proofs: dict[int, Proof]
+) -> None:
+    assert texts(backend, posture, seed) != render_texts(WORKER, backend, posture)
+    judge(seed, proofs[index])
 
 
 def judge(seed: Seed, proof: Proof) -> None:
@@ -144,15 +153,19 @@ def test_a_port_that_only_a_full_sweep_can_find() -> None:
     assert found(r"^input: tcp 47011 from .*outside", proof.unexpected)
 
 
-def test_probes_that_do_not_arrive_are_no_proof() -> None:
-    made = render_texts(WORKER, "nftables", Posture.ENFORCE)["nftables"]
-    losing = (
-        "table inet lossy {\nchain early {\ntype filter hook prerouting priority -300;\n"
-        "tcp dport 0 drop\n}\n}\n"
-    )
-    changed = {name: text + losing for name, text in made.items()}
+def test_probes_that_do_not_arrive_are_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = proving._load_rules
+
+    def load_and_lose(*arguments: Any) -> None:
+        load(*arguments)
+        recorder.load(
+            "table inet lossy {\nchain early {\ntype filter hook prerouting priority -300;\n"
+            "tcp dport 0 drop\n}\n}\n"
+        )
+
+    monkeypatch.setattr(proving, "_load_rules", load_and_lose)
     with pytest.raises(CommandError, match="the machine loses packets"):
-        prove(WORKER, "nftables", Posture.ENFORCE, texts={"nftables": changed}, depth=Depth.ENDS)
+        prove(WORKER, "nftables", Posture.ENFORCE, depth=Depth.ENDS)
 
 
 def test_rules_that_the_kernel_does_not_take_are_an_error() -> None:
