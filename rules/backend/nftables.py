@@ -1,21 +1,19 @@
-"""nftables: one table of ours, ``inet nodeprep``, replaced in one transaction."""
+"""nftables: one table of ours, ``inet nodeprep``; its rules change in one transaction."""
 
 from __future__ import annotations
 
 from rules.backend import LOAD_TIMEOUT_S, READ_TIMEOUT_S, BackendError, Own, Texts
 from rules.backend.memory import memory_files
+from rules.backend.nfttable import TABLE, normal, steps
 from rules.backend.scratch import in_scratch
 from rules.errors import CommandError
 from rules.render import Artefact
 from rules.run import run
 
-TABLE = "inet nodeprep"
 OBJECT = f"table {TABLE}"
 # Stateless: counters are not part of what is compared and kept.
 _LIST = ("nft", "-s", "list", "table", *TABLE.split())
 _LIST_INPUT = ("nft", "-s", "-t", "list", "chain", *TABLE.split(), "input")
-# `destroy` needs nft 1.0.7 and kernel 6.3: adding first makes the deletion always possible.
-_CLEAR = f"add table {TABLE}\ndelete table {TABLE}\n"
 
 
 class Nftables:
@@ -37,7 +35,7 @@ class Nftables:
         """Our table as nft lists it; nothing where there is none."""
         done = run(_LIST, timeout_s=READ_TIMEOUT_S, ok=(0, 1))
         if done.returncode == 0:
-            return {OBJECT: done.stdout}
+            return {OBJECT: normal(done.stdout)}
         if "No such file or directory" in done.stderr:
             return {}
         raise CommandError("denied" if "ermitted" in done.stderr else "failed", _said(done.stderr))
@@ -55,31 +53,32 @@ class Nftables:
         """The table as nft lists it after loading it in a scratch namespace."""
         with memory_files() as files:
             listed = in_scratch([("nft", "-f", files.add(text_of(texts))), _LIST], files)
-        return None if listed is None else {OBJECT: listed}
+        return None if listed is None else {OBJECT: normal(listed)}
 
     def load(self, texts: Texts, live: Own) -> None:
-        """One transaction: the old table goes and the new one comes, or nothing happens."""
-        _load(text_of(texts))
+        """All rules change at one moment; the sets that they need are there before."""
+        _load(steps(live.get(OBJECT, ""), text_of(texts)))
 
     def restore(self, own: Own) -> None:
-        """One transaction; the table is gone after it where ``own`` has none."""
-        _load(_CLEAR + own.get(OBJECT, ""))
+        """The same; the table is gone after it where ``own`` has none."""
+        _load(steps(self.read().get(OBJECT, ""), own.get(OBJECT, "")))
 
     def boot_lines(self, texts: Texts, directory: str) -> tuple[dict[str, str], tuple[str, ...]]:
         """The file itself, loaded as it is."""
         return {"nodeprep.nft": text_of(texts)}, (f"nft -f {directory}/nodeprep.nft",)
 
 
-def _load(text: str) -> None:
-    with memory_files() as files:
-        try:
-            run(
-                ["nft", "-f", files.add(text)],
-                timeout_s=LOAD_TIMEOUT_S,
-                pass_fds=files.descriptors,
-            )
-        except CommandError as error:
-            raise BackendError(f"nft did not take the table: {error}") from error
+def _load(transactions: tuple[str, ...]) -> None:
+    for text in transactions:
+        with memory_files() as files:
+            try:
+                run(
+                    ["nft", "-f", files.add(text)],
+                    timeout_s=LOAD_TIMEOUT_S,
+                    pass_fds=files.descriptors,
+                )
+            except CommandError as error:
+                raise BackendError(f"nft did not take the table: {error}") from error
 
 
 def text_of(texts: Texts) -> str:

@@ -28,6 +28,11 @@ class AddressList:
         return len(self.networks)
 
     @property
+    def content_name(self) -> str:
+        """A name that no list of another content has, in this policy or in the next."""
+        return f"{self.name}_{self.key[:8]}"
+
+    @property
     def prefixed(self) -> tuple[str, ...]:
         """The networks as text, each with its prefix length."""
         host = 32 if self.family == 4 else 128

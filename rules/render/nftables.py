@@ -2,7 +2,8 @@
 
 ``accept`` ends only this table's own chain, so the table takes away and never opens what another
 chain drops (https://wiki.nftables.org/wiki-nftables/index.php/Configuring_chains). It hangs before
-the usual filter priority: what it drops costs nobody else anything.
+the usual filter priority: what it drops costs nobody else anything. A set's name is made of its
+content, so that the old rules keep the old sets until the moment in which the new rules hold.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def render(plan: Plan) -> Artefact:
 def _addresses(field: str, addresses: AddressList) -> str:
     protocol = "ip" if addresses.family == 4 else "ip6"
     if len(addresses) > 1:
-        return f"{protocol} {field} @{addresses.name}"
+        return f"{protocol} {field} @{addresses.content_name}"
     return f"{protocol} {field} {addresses.texts[0]}"
 
 

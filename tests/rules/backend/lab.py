@@ -16,6 +16,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from rules.backend.nfttable import normal
+
 ROOT = Path(__file__).parents[3]
 VALIDATOR = Draft202012Validator(
     json.loads((ROOT / "docs" / "schemas" / "firewall-change.schema.json").read_text())
@@ -198,8 +200,9 @@ class Machine:
         }
 
     def own(self) -> str:
-        """What is nodeprep's own, without handles and counters."""
-        lines = [self.run("nft", "-s", "list", "table", "inet", "nodeprep", ok=False)]
+        """What is nodeprep's own, without handles and counters, sorted where order says nothing."""
+        table = self.run("nft", "-s", "list", "table", "inet", "nodeprep", ok=False)
+        lines = [normal(table)]
         programs = [
             f"{family}tables-{kind}-save" for family in ("ip", "ip6") for kind in ("nft", "legacy")
         ]

@@ -1,4 +1,8 @@
-"""Nothing is lost while the rules are replaced."""
+"""Nothing is lost while the rules are replaced.
+
+A set that comes in the same transaction as the rules that look into it loses packets here, in
+about one of 30 replacements on Linux 6.18.
+"""
 
 from __future__ import annotations
 
