@@ -24,6 +24,10 @@ _PORTED = (Kind.TCP, Kind.UDP, Kind.SCTP)
 Told = Callable[[int, int], None]
 
 
+class LostProbes(CommandError):
+    """Not every probe that was sent arrived: what is not recorded then proves nothing."""
+
+
 @record
 class Difference:
     """Probes that the rules and the policy judge differently.
@@ -113,7 +117,7 @@ class Run:
                 yield _Shot(way, sender, source, kind, keys[kind], wanted)
 
     def send(self) -> None:
-        """Sends and records everything. Raises CommandError where a probe did not arrive."""
+        """Sends and records everything. Raises LostProbes."""
         self._record = self._fire(self._shots, counting=True)
         doubtful = [
             shot
@@ -157,7 +161,7 @@ class Run:
         found = recorder.read(layouts)
         for (went, version), count in arriving.items():
             if found.arrived[went, version] != count:
-                raise CommandError(
+                raise LostProbes(
                     "failed",
                     f"{count} probes were sent ({went or 'stray'}, IPv{version}) and "
                     f"{found.arrived[went, version]} arrived: the machine loses packets",

@@ -9,19 +9,19 @@ from __future__ import annotations
 import time
 
 from rules.backend import Texts, backend
-from rules.errors import CommandError, NodeprepError, UsageError
+from rules.backend.iptables import families, program
+from rules.errors import NodeprepError, UsageError
 from rules.expected import Expected
 from rules.netns import COMMAND_TIMEOUT_S, Say, Scratch, configure, forked
 from rules.policy import Policy
 from rules.probeplan import Depth, Sender, make_probes
-from rules.proofrun import Difference, Run, Told
+from rules.proofrun import Difference, LostProbes, Run, Told
 from rules.record import field, record
 from rules.render import Posture, render
 from rules.run import run
 from rules.way import Layout, Way
 
 BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
-_IPTABLES = {4: "iptables", 6: "ip6tables"}
 # Probes are lost where the machine has no time for its own packets; then it is done again.
 _ATTEMPTS = 3
 
@@ -30,8 +30,8 @@ _ATTEMPTS = 3
 class Proof:
     """The outcome. ``exact``: nothing ``unexpected`` survived, and nothing is ``missing``.
 
-    ``probes`` were sent, of which ``accepted`` survived and ``expected`` should have.
-    ``sampled``: what was too much to be sent whole, empty where nothing was.
+    ``families`` are those of this kernel. ``probes`` were sent, of which ``accepted`` survived and
+    ``expected`` should have. ``sampled``: what was too much to be sent whole.
     """
 
     backend: str
@@ -121,10 +121,7 @@ def prove_here(
     loaded = render_texts(policy, backend_name, posture) if texts is None else texts
     expected = Expected(policy, posture, backend_name)
     written = [text for files in loaded.values() for text in files.values()]
-    probes = [
-        make_probes(policy, expected, family, written, depth)
-        for family in sorted({one.family for one in expected.admissions})
-    ]
+    probes = [make_probes(policy, expected, family, written, depth) for family in families()]
     layouts = [each.layout for each in probes]
     with Scratch() as scratch:
         configure([line for layout in layouts for line in _addresses(layout)])
@@ -134,7 +131,7 @@ def prove_here(
             try:
                 probing.send()
                 break
-            except CommandError:
+            except LostProbes:
                 if attempt == _ATTEMPTS:
                     raise
         probing.judge()
@@ -172,8 +169,8 @@ def _load_rules(name: str, posture: Posture, texts: Texts) -> None:
     """As apply does it; under ``allow`` iptables' rules stand where somebody else drops."""
     if name != "nftables" and posture is Posture.ALLOW:
         flavour = name.removeprefix("iptables-")
-        for prefix in _IPTABLES.values():
+        for family in families():
             for chain in ("INPUT", "FORWARD"):
-                command = [f"{prefix}-{flavour}", "-w", "-P", chain, "DROP"]
+                command = [program(flavour, family), "-w", "-P", chain, "DROP"]
                 run(command, timeout_s=COMMAND_TIMEOUT_S)
     backend(name).load(texts, {})

@@ -77,12 +77,16 @@ def _networks(*texts: str) -> tuple[IPNetwork, ...]:
 
 
 def all_networks(role: Role) -> Policy:
-    """One policy with the rows of every pod network and mode, in a cluster with long lists."""
+    """One policy with the rows of every pod network and mode, those that few want included.
+
+    In a cluster with long lists.
+    """
     flows: dict[str, Flow] = {}
     external = role is Role.ETCD
     for choice in _choices():
         cluster = Cluster(**{**vars(sample_cluster(external_etcd=external)), "cni": choice})
-        flows.update({flow.id: flow for flow in policy(role, cluster).flows})
+        made = policy(role, cluster)
+        flows.update({flow.id: flow for flow in (*made.flows, *made.optional)})
     many = sample_cluster(workers=20, step=2, external_etcd=external)
     return Policy(role, many, tuple(flows.values()))
 

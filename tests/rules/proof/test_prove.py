@@ -16,10 +16,10 @@ import pytest
 from rules import probeplan, recorder
 from rules import prove as proving
 from rules.cluster import Role
-from rules.errors import CommandError, UsageError
+from rules.errors import UsageError
 from rules.policy import policy
 from rules.probeplan import Depth
-from rules.proofrun import Difference
+from rules.proofrun import Difference, LostProbes
 from rules.prove import BACKENDS, Proof, prove, render_texts
 from rules.render import Posture
 from rules.sweep import Case, covering, sample_cluster, sweep
@@ -164,7 +164,7 @@ def test_probes_that_do_not_arrive_are_no_proof(monkeypatch: pytest.MonkeyPatch)
         )
 
     monkeypatch.setattr(proving, "_load_rules", load_and_lose)
-    with pytest.raises(CommandError, match="the machine loses packets"):
+    with pytest.raises(LostProbes, match="the machine loses packets"):
         prove(WORKER, "nftables", Posture.ENFORCE, depth=Depth.ENDS)
 
 
