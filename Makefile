@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help check test lint types unit pythons docs bench clean venv dev apt
+.PHONY: help check test lint types unit pythons docs bench prove clean venv dev apt
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,6 +16,7 @@ help:
 	@echo 'make check ROLE=master   judge this machine as master, worker, multi-master or etcd'
 	@echo 'make test                lint, types and all tests; installs what they need'
 	@echo 'make bench               measure, side by side with what a user would run instead'
+	@echo 'make prove               send every port through the rules of every role, pod network and backend'
 	@echo 'make docs                write the generated references again'
 
 # A Debian python3 without python3-venv cannot make pip; then as root it is installed.
@@ -87,6 +88,10 @@ docs: dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+# Minutes, on all cores, in network namespaces of its own.
+prove: apt $(VENV)/.installed
+	@$(BIN)/nodeprep firewall prove --all
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
