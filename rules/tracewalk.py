@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rules.record import record
 from rules.ruleset import (
-    FULL_MASK,
     Action,
     AllOf,
     AnyOf,
     Chain,
-    Element,
     Hung,
     Lookup,
     Match,
@@ -29,7 +25,8 @@ from rules.ruleset import (
     Verdict,
     VerdictMap,
 )
-from rules.traceflow import Flow, Open, read
+from rules.traceeffects import chosen, different_verdicts, merged, translated, with_mark
+from rules.traceflow import Flow
 from rules.tracematch import Matcher, Truth
 
 # The kernel refuses rulesets that jump deeper (NFT_JUMP_STACK_SIZE, 16).
@@ -77,6 +74,11 @@ _VERDICTS = {
 class Walk:
     """One packet in one base chain; ``endings`` collects what the rules decide."""
 
+    @property
+    def rule_walk(self) -> type[RuleWalk]:
+        """What does one rule for one flow."""
+        return RuleWalk
+
     def __init__(self, hung: Hung, matcher: Matcher) -> None:
         self.table, self.chain, self.base = hung.table, hung.chain, hung.base
         self.matcher = matcher
@@ -97,7 +99,8 @@ class Walk:
             is_policy=is_policy,
         )  # fmt: skip
 
-    def _rule_step(self, chain: str, rule: Rule) -> Step:
+    def rule_step(self, chain: str, rule: Rule) -> Step:
+        """A rule of this table, for the path of a trace."""
         table = self.table
         return Step(
             backend=table.backend,
@@ -114,13 +117,13 @@ class Walk:
     def _chain(self, chain: Chain, flow: Flow, depth: int) -> list[Flow]:
         """The flows that come to the chain's end or return from it."""
         if depth > _DEEPEST:
-            self._end("unknown", flow.doubted(f"{chain.name}: too many jumps"), chain.name, None)
+            self.end("unknown", flow.doubted(f"{chain.name}: too many jumps"), chain.name, None)
             return []
         flows, returned = [flow], []
         for rule in chain.rules:
             after: list[Flow] = []
             for one in flows:
-                left, back = _RuleWalk(self, chain, rule, depth).run(one)
+                left, back = self.rule_walk(self, chain, rule, depth).run(one)
                 after += left
                 returned += back
             flows = after if len(after) < 2 else merged(after)
@@ -132,16 +135,17 @@ class Walk:
         """Jumps into a chain of the same table."""
         chain = self.table.chains.get(name)
         if chain is None:
-            self._end("unknown", flow.doubted(f"chain {name} is not in the ruleset"), name, None)
+            self.end("unknown", flow.doubted(f"chain {name} is not in the ruleset"), name, None)
             return []
         return self._chain(chain, flow, depth + 1)
 
-    def _end(self, verdict: str, flow: Flow, chain: str, rule: Rule | None) -> None:
-        step = self._step(chain, "") if rule is None else self._rule_step(chain, rule)
+    def end(self, verdict: str, flow: Flow, chain: str, rule: Rule | None) -> None:
+        """Notes that a way ends here."""
+        step = self._step(chain, "") if rule is None else self.rule_step(chain, rule)
         self.endings.append(Ending(verdict, flow, step))
 
 
-class _RuleWalk:
+class RuleWalk:
     """One rule for one flow. ``left`` goes on with the next rule, ``back`` returns."""
 
     def __init__(self, walk: Walk, chain: Chain, rule: Rule, depth: int) -> None:
@@ -151,11 +155,12 @@ class _RuleWalk:
         self.marked = False
 
     def run(self, flow: Flow) -> tuple[list[Flow], list[Flow]]:
+        """The flows that go on with the next rule, and those that return."""
         here: Flow | None = flow
         endings = len(self.walk.endings)
         for part in self.rule.parts:
             if isinstance(part, _MATCHES):
-                here = self._match(part, here)
+                here = self.match(part, here)
             elif not isinstance(part, Note):
                 here = self._statement(part, self._met(here))
             if here is None:
@@ -184,15 +189,17 @@ class _RuleWalk:
             return flow
         self.marked = True
         other = flow.copy()
-        other.path = (flow.path, self.walk._rule_step(self.chain.name, self.rule))
+        other.path = (flow.path, self.walk.rule_step(self.chain.name, self.rule))
         return other
 
-    def _doubt(self, reason: str) -> str:
+    def doubt(self, reason: str) -> str:
+        """A reason with the place of this rule."""
         rule, table = self.rule, self.walk.table
         place = f"handle {rule.handle}" if rule.handle is not None else f"rule {rule.number}"
         return f"{reason} ({table.backend} {table.family} {table.name} {self.chain.name} {place})"
 
-    def _match(self, match: Match, flow: Flow | None) -> Flow | None:
+    def match(self, match: Match, flow: Flow | None) -> Flow | None:
+        """The flow that goes on within the rule, None where it does not match."""
         assert flow is not None  # noqa: S101
         truth: Truth = self.walk.matcher.holds(match, flow)
         if truth is True:
@@ -200,20 +207,22 @@ class _RuleWalk:
         if truth is False:
             self.left.append(flow)
             return None
-        doubted = flow.doubted(self._doubt(str(truth)))
+        doubted = flow.doubted(self.doubt(str(truth)))
         self.left.append(doubted)
         return doubted
 
     def _statement(self, part: Part, flow: Flow) -> Flow | None:
         """Does it; the flow that goes on within the rule, None where none does."""
-        if isinstance(part, Verdict):
-            return self._verdict(part, flow)
-        if isinstance(part, VerdictMap):
-            return self._map(part, flow)
+        if isinstance(part, (Verdict, VerdictMap)):
+            if isinstance(part, Verdict):
+                self.verdict(part, flow)
+            else:
+                self.map(part, flow)
+            return None
         if isinstance(part, Nat):
-            return self._nat(part, flow)
+            return self.nat(part, flow)
         if isinstance(part, SetMark):
-            return _with_mark(part, flow, self._doubt(part.unknown))
+            return with_mark(part, flow, self.doubt(part.unknown))
         other = flow.copy()
         if isinstance(part, Untrack):
             if flow.tracked is None:
@@ -223,14 +232,16 @@ class _RuleWalk:
             other.dirty = flow.dirty | {part.set_name}
             return other
         if isinstance(part, UnsupportedStatement):
-            self._end("unknown", flow.doubted(self._doubt(part.text)))
+            self.end("unknown", flow.doubted(self.doubt(part.text)))
             return None
         raise TypeError(type(part).__name__)
 
-    def _end(self, verdict: str, flow: Flow) -> None:
-        self.walk._end(verdict, flow, self.chain.name, self.rule)
+    def end(self, verdict: str, flow: Flow) -> None:
+        """Notes that this rule ends a way."""
+        self.walk.end(verdict, flow, self.chain.name, self.rule)
 
-    def _verdict(self, verdict: Verdict, flow: Flow) -> Flow | None:
+    def verdict(self, verdict: Verdict, flow: Flow) -> None:
+        """Does what a verdict says with the flow."""
         action = verdict.action
         if action is Action.CONTINUE:
             self.left.append(flow)
@@ -241,144 +252,68 @@ class _RuleWalk:
         elif action is Action.GOTO:
             self.back += self.walk.enter(verdict.chain, flow, self.depth)
         elif action is Action.QUEUE:
-            self._end("unknown", flow.doubted(self._doubt("a program on the queue decides")))
+            self.end("unknown", flow.doubted(self.doubt("a program on the queue decides")))
         else:
-            self._end(_VERDICTS[action], flow)
-        return None
+            self.end(_VERDICTS[action], flow)
 
-    def _map(self, part: VerdictMap, flow: Flow) -> Flow | None:
+    def map(self, part: VerdictMap, flow: Flow) -> None:
+        """Does what a verdict map says."""
         matcher = self.walk.matcher
         found = matcher.find(part.map, part.keys, flow)
         if found is None or found == ():
             self.left.append(flow)
-            return None
+            return
         if isinstance(found, tuple):
             if (verdict := found[0].verdict) is not None:
-                self._verdict(verdict, flow)
-            return None
-        doubted = flow.doubted(self._doubt(found))
+                self.verdict(verdict, flow)
+            return
+        doubted = flow.doubted(self.doubt(found))
         if part.map.unknown or part.map.name in flow.dirty:
-            self._end("unknown", doubted)
-            return None
+            self.end("unknown", doubted)
+            return
         elements, certain = matcher.possible(part.map, part.keys, flow)
-        for verdict in _different_verdicts(elements):
-            self._verdict(verdict, doubted)
+        for verdict in different_verdicts(elements):
+            self.verdict(verdict, doubted)
         if not certain:
             default = part.map.default
             if default is not None and default.verdict is not None:
-                self._verdict(default.verdict, doubted)
+                self.verdict(default.verdict, doubted)
             else:
                 self.left.append(doubted)
-        return None
 
-    def _nat(self, part: Nat, flow: Flow) -> Flow | None:
+    def nat(self, part: Nat, flow: Flow) -> Flow | None:
+        """Translates the packet; the flow goes on only where the rule is of another family."""
         if part.family and part.family != flow.packet.family:
             return flow
         if part.map is None:
-            self._translated(part, part.addresses, part.ports, flow)
+            self.translated(part, part.addresses, part.ports, flow)
             return None
         found = self.walk.matcher.find(part.map, part.keys, flow)
         if found is None or found == ():
             self.left.append(flow)
             return None
         if isinstance(found, str):
-            doubted = flow.doubted(self._doubt(found))
+            doubted = flow.doubted(self.doubt(found))
             elements, certain = self.walk.matcher.possible(part.map, part.keys, flow)
             if part.map.unknown or part.map.name in flow.dirty:
-                self._end("unknown", doubted)
+                self.end("unknown", doubted)
                 return None
             if not certain:
                 self.left.append(doubted)
             for element in elements:
-                self._translated(part, *_data(element, part.ports), doubted)
+                self.translated(part, *chosen(element, part.ports), doubted)
         else:
-            self._translated(part, *_data(found[0], part.ports), flow)
+            self.translated(part, *chosen(found[0], part.ports), flow)
         return None
 
-    def _translated(
+    def translated(
         self, part: Nat, addresses: Range | None, ports: Range | None, flow: Flow
     ) -> None:
         """DNAT and REDIRECT change the packet; SNAT and masquerading nothing that a rule reads."""
         if part.kind in ("dnat", "redirect"):
-            other = _translated(part, addresses, ports, flow)
+            other = translated(part, addresses, ports, flow)
         else:
             other = flow.copy()
         # No other nat chain of this hook is asked.
         other.bound = flow.hook
-        self._end("accept", other)
-
-
-def _translated(part: Nat, addresses: Range | None, ports: Range | None, flow: Flow) -> Flow:
-    other = flow.copy()
-    why = "which of its addresses or ports NAT takes is not known"
-    if part.kind == "redirect":
-        other.address = _redirected(flow, why)
-        other.redirected = True
-    elif addresses is not None:
-        other.address = addresses[0] if addresses[0] == addresses[1] else Open((addresses,), why)
-    if ports is not None:
-        other.port = ports[0] if ports[0] == ports[1] else Open((ports,), why)
-    # The kernel marks the connection only where something changed.
-    other.natted = (other.address, other.port) != (flow.address, flow.port) or flow.natted
-    return other
-
-
-def _redirected(flow: Flow, why: str) -> int | Open:
-    """An address of the interface: the only one this host has, else an open one."""
-    if flow.sent_here:
-        return 0x7F000001 if flow.packet.family == 4 else 1
-    local = flow.place.local
-    if flow.place.known and len(local) == 1:
-        return next(iter(local))
-    width = 32 if flow.packet.family == 4 else 128
-    return Open(((0, (1 << width) - 1),), why)
-
-
-def _data(element: Element, ports: Range | None) -> tuple[Range | None, Range | None]:
-    address = element.data[0]
-    if len(element.data) > 1:
-        ports = (element.data[1], element.data[1])
-    return (address, address), ports
-
-
-def _with_mark(part: SetMark, flow: Flow, doubt: str) -> Flow:
-    other = flow.copy()
-    name = "mark" if part.target == "meta mark" else "ct_mark"
-    if name == "ct_mark" and not flow.has_connection:
-        return flow
-    old = getattr(flow, name)
-    source = 0 if part.source is None else read(flow, part.source)
-    if source is None:
-        # CONNMARK does nothing without a connection; nft's rule ended at a test before this.
-        return flow
-    if part.unknown:
-        new: int | Open = Open(((0, FULL_MASK),), doubt)
-    elif isinstance(source, int) and isinstance(old, int):
-        new = ((old & part.keep) ^ (source & part.source_mask) ^ part.xor) & FULL_MASK
-    elif isinstance(source, int) and part.keep == 0:
-        new = (source & part.source_mask) ^ part.xor
-    else:
-        reason = next((value.reason for value in (old, source) if isinstance(value, Open)), "")
-        new = Open(((0, FULL_MASK),), reason)
-    setattr(other, name, new)
-    return other
-
-
-def _different_verdicts(elements: Iterable[Element]) -> list[Verdict]:
-    found: dict[tuple[str, str], Verdict] = {}
-    for element in elements:
-        if element.verdict is not None:
-            found.setdefault((element.verdict.action.value, element.verdict.chain), element.verdict)
-    return list(found.values())
-
-
-def merged(flows: list[Flow]) -> list[Flow]:
-    """Ways on which the packet is the same as one way, with the doubts of all."""
-    by_state: dict[tuple[object, ...], Flow] = {}
-    for flow in flows:
-        first = by_state.setdefault(flow.state_key, flow)
-        if first is not flow and not flow.doubts <= first.doubts:
-            joined = first.copy()
-            joined.doubts = first.doubts | flow.doubts
-            by_state[flow.state_key] = joined
-    return list(by_state.values())
+        self.end("accept", other)
