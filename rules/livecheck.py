@@ -10,7 +10,8 @@ from rules.packet import TCP, Packet
 from rules.policy import Policy
 from rules.record import record
 from rules.session import Session
-from rules.trace import Step, Trace, Tracer
+from rules.trace import Trace, Tracer
+from rules.tracewalk import Step
 
 
 @record
