@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help check test lint types unit pythons docs bench prove clean venv dev apt
+.PHONY: help check test lint types unit pythons docs bench prove trace-sweep clean venv dev apt
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -92,6 +92,11 @@ bench: $(VENV)/.dev
 # Minutes, on all cores, in network namespaces of its own.
 prove: apt $(VENV)/.installed
 	@$(BIN)/nodeprep firewall prove --all
+
+# Traces against the kernel's own verdicts, PAIRS of them; prints the counts.
+PAIRS ?= 24000
+trace-sweep: dev
+	$(BIN)/python -m tests.rules.tracing.sweep $(PAIRS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
