@@ -79,8 +79,9 @@ class Sender:
 class Probes:
     """Everything that is sent in one family.
 
-    ``senders`` send the ``keys`` of each way, ``edges`` on all ways ``edge_keys``. ``destinations``
-    are at the edges of the pods' ranges. ``sampled_edges``: whether there were too many edges.
+    ``senders`` send the ``keys`` of each way, or ``few_keys`` where all that they forward passes;
+    ``edges`` send ``edge_keys``. ``destinations`` are at the edges of the pods' ranges.
+    ``sampled_edges``: whether there were too many edges.
     """
 
     layout: Layout
@@ -88,6 +89,7 @@ class Probes:
     edges: tuple[IPAddress, ...]
     destinations: tuple[IPAddress, ...]
     keys: dict[Way, dict[Kind, tuple[int, ...]]]
+    few_keys: dict[Kind, tuple[int, ...]]
     edge_keys: dict[Kind, tuple[int, ...]]
     sampled_edges: bool
 
@@ -112,7 +114,7 @@ def make_probes(
     keys = _Keys(family, expected, _numbers(written), chance)
     by_sample = {
         sample: {kind: keys.of(kind, sample) for kind in Kind}
-        for sample in sorted({depth.sample(way) for way in layout.ways}, key=str)
+        for sample in sorted({FEW, *(depth.sample(way) for way in layout.ways)}, key=str)
     }
     return Probes(
         layout=layout,
@@ -120,6 +122,7 @@ def make_probes(
         edges=tuple(sorted(chance.sample(edges, MOST_EDGES), key=int) if too_many else edges),
         destinations=_edges(expected.pods.get(family, ()), taken),
         keys={way: by_sample[depth.sample(way)] for way in layout.ways},
+        few_keys=by_sample[FEW],
         edge_keys={kind: keys.at_edges(kind) for kind in Kind},
         sampled_edges=too_many,
     )

@@ -104,9 +104,16 @@ class Run:
     def _make_shots(self, probes: Probes) -> Iterable[_Shot]:
         for way in probes.layout.ways:
             for sender in probes.senders:
-                yield from self._shots_from(way, sender.name, sender.address, probes.keys[way])
+                keys = probes.keys[way]
+                if way is not Way.INPUT and self._sends_all(way, sender.address):
+                    keys = probes.few_keys
+                yield from self._shots_from(way, sender.name, sender.address, keys)
             for source in probes.edges:
                 yield from self._shots_from(way, "edge", source, probes.edge_keys)
+
+    def _sends_all(self, way: Way, source: IPAddress) -> bool:
+        """Whether one rule without ports lets all of it through: its ports tell no more."""
+        return all(self._expected.keys(way, source, kind) == EVERYTHING for kind in _PORTED)
 
     def _shots_from(
         self, way: Way, sender: str, source: IPAddress, keys: Mapping[Kind, tuple[int, ...]]
