@@ -24,6 +24,8 @@ SUBJECTS = (
     "listening",
     "nodeports",
     "firewall",
+    "firewallflows",
+    "firewallowner",
     "firewallboot",
     "hardware",
     "storage",

@@ -6,6 +6,7 @@ from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown
 from preflight.facts.model.firewall import Firewall
 from preflight.facts.nftables import read_nft_tables
+from preflight.facts.rulesets import read_rulesets
 from preflight.facts.xtables import read_legacy_tables
 from preflight.settings import Settings
 
@@ -24,17 +25,22 @@ _RUNLEVELS = ("/etc/runlevels/boot", "/etc/runlevels/default")
 
 
 def collect(host: Host, settings: Settings) -> Firewall:
-    """Reads everything: about 1 ms where there are no rules, and what `iptables -V` takes."""
+    """Reads everything: about 1 ms where there are no rules, and what `iptables -V` takes.
+
+    Where rules act, 4 ms more for each tool that prints some of them.
+    """
     version = host.start(("iptables", "-V"))
     tables, legacy = read_nft_tables(host), read_legacy_tables(host)
     conf = host.read_optional(UFW_CONF)
     managers = _managers(host)
     output = version()
+    said = output if isinstance(output, Unknown) else output.stdout.strip()
     return Firewall(
         tables=tables,
         legacy_tables=legacy,
-        iptables_version=output if isinstance(output, Unknown) else output.stdout.strip(),
+        iptables_version=said,
         managers=managers,
+        rulesets=read_rulesets(host, tables, legacy, said),
         ufw_enabled=conf if isinstance(conf, Unknown | None) else parse_ufw_conf(conf),
     )
 

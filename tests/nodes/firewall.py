@@ -44,6 +44,7 @@ def firewall(
             **{name.replace("_", "-"): state for name, state in managers.items()},
         },
         ufw_enabled=ufw,
+        rulesets=(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from preflight.facts.model.known import Known
+from preflight.facts.model.known import Known, Unknown
 from rules.record import field, record
 
 
@@ -43,13 +43,22 @@ class FilterTable:
 
 
 @record
+class RulesetText:
+    """Rules as ``tool`` prints them: nft (JSON), iptables-nft, ip6tables-nft, iptables-legacy,
+    ip6tables-legacy or ipset."""
+
+    tool: str
+    text: str
+
+
+@record
 class Firewall:
     """``tables`` are those of nf_tables, iptables-nft's included; ``legacy_tables`` the others.
 
     ``managers`` maps firewalld, ufw, nftables, netfilter-persistent, iptables, ip6tables and
     nodeprep-firewall to ``active``, ``enabled``, ``active+enabled`` or empty (not installed or
     off). ``iptables_version`` is what ``-V`` prints. ``ufw_enabled``: what ufw's own configuration
-    says, None where it is not installed.
+    says, None where it is not installed. ``rulesets``: the rules themselves, empty where none act.
     """
 
     tables: Known[tuple[FilterTable, ...]]
@@ -57,3 +66,4 @@ class Firewall:
     iptables_version: Known[str]
     managers: Known[dict[str, str]]
     ufw_enabled: Known[bool | None] = None
+    rulesets: Known[tuple[RulesetText, ...]] = Unknown("absent", "the rules were not read")
