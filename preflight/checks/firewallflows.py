@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from preflight.checks.firewallscene import Scene, where
 from preflight.checks.registry import (
@@ -23,7 +24,9 @@ from rules.flowprobes import Probe, probes
 from rules.flows import Flow, Group
 from rules.packet import TCP, UDP, Packet
 from rules.policy import Policy
-from rules.trace import Trace
+
+if TYPE_CHECKING:
+    from rules.trace import Trace
 
 _NODES = (Group.MASTERS, Group.WORKERS, Group.ETCD)
 # Pod networks that add rules of their own which let pods through FORWARD.

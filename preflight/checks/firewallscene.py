@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from preflight.facts.model import Facts, Unknown, known, known_or
 from preflight.facts.model.firewall import RulesetText
@@ -11,10 +12,11 @@ from preflight.facts.model.known import Undetermined
 from preflight.facts.model.network import IPInterface, Route
 from rules.cluster import IPAddress, IPNetwork
 from rules.errors import ConfigError
-from rules.joined import join_texts
-from rules.packet import Packet
-from rules.trace import Trace, Tracer
-from rules.tracewalk import Step
+
+if TYPE_CHECKING:
+    from rules.packet import Packet
+    from rules.trace import Trace, Tracer
+    from rules.tracewalk import Step
 
 
 class Scene:
@@ -23,7 +25,7 @@ class Scene:
     def __init__(self, facts: Facts) -> None:
         texts = known(known(facts.firewall).rulesets)
         self.empty = not texts
-        self._tracer = _tracer(texts)
+        self._texts = texts
         network = known(facts.network)
         self._addresses = [
             (item.name, address.interface)
@@ -72,7 +74,9 @@ class Scene:
 
     def trace(self, packet: Packet, hook: str) -> Trace:
         """What becomes of a packet."""
-        return self._tracer.trace(packet, local_addresses=self.local, hook=hook, routes=self._route)
+        return _tracer(self._texts).trace(
+            packet, local_addresses=self.local, hook=hook, routes=self._route
+        )
 
     def _route(self, address: IPAddress) -> str | None:
         """The interface that leads to an address: the longest prefix, then the lowest metric."""
@@ -89,7 +93,11 @@ def _leads(route: Route, address: IPAddress) -> bool:
 
 @lru_cache(maxsize=2)
 def _tracer(texts: tuple[RulesetText, ...]) -> Tracer:
-    """Three checks ask about the same rules; large ones take a third of a second to read."""
+    """Two checks ask about the same rules; large ones take a third of a second to read."""
+    # Only where rules act: these modules take 8 ms to load.
+    from rules.joined import join_texts
+    from rules.trace import Tracer
+
     try:
         return Tracer(join_texts((text.tool, text.text) for text in texts))
     except ConfigError as error:
