@@ -100,6 +100,9 @@ def _result(way: Way, packet: Packet, hook: str) -> Trace:
     if way.passed:
         outcomes.add("accept")
     verdict = next(iter(outcomes)) if len(outcomes) == 1 else "unknown"
+    if outcomes == {"drop", "reject"}:
+        # It is stopped either way; only whether the sender hears of it is open.
+        verdict = "drop"
     ends = [*[ending.flow for ending in way.blocked], *way.passed]
     doubts = sorted({doubt for flow in ends for doubt in flow.doubts})
     shown = _shown(way, verdict)

@@ -232,6 +232,14 @@ def test_an_unknown_match_that_matters_is_named() -> None:
     assert "INPUT rule 1" in reason
 
 
+def test_drop_or_reject_is_stopped_in_any_case() -> None:
+    rules = save("INPUT -m limit --limit 5/min -j REJECT", "INPUT -j DROP")
+    found = traced(rules)
+    assert (found.verdict, found.admitted) == ("drop", False)
+    assert found.outcomes == ("drop", "reject")
+    assert found.decided_by is not None
+
+
 def test_an_unknown_jump_is_followed_both_ways() -> None:
     rules = ["INPUT -m limit --limit 1/sec -j SUB", "INPUT -j ACCEPT", "SUB -p udp -j DROP"]
     assert traced(save(*rules, chains="SUB")).verdict == "accept"
