@@ -303,7 +303,7 @@ def test_local_addresses_and_broadcasts() -> None:
         local_addresses=[ip_address("192.0.2.11")],
         hook="input",
     )
-    assert plain.verdict == "unknown"
+    assert plain.outcomes == ("drop", "reject")
 
 
 def test_hook_output() -> None:
