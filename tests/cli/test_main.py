@@ -22,6 +22,9 @@ FORBIDDEN = {
 # shellingham and annotated_doc are what typer itself loads.
 HELP_MODULES = {"preflight", "rules", "typer", "annotated_doc", "shellingham"}
 CHECK_MODULES = {*HELP_MODULES, "psutil"}
+if sys.version_info < (3, 11):
+    # tomllib came with 3.11; the containerd configuration is TOML.
+    CHECK_MODULES.add("tomli")
 
 
 def nodeprep(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
