@@ -170,6 +170,8 @@ class Scratch:
             "ipv4/ip_forward": 1,
             "ipv4/conf/all/rp_filter": 0,
             "ipv4/conf/all/send_redirects": 0,
+            # No socket waits for a probe: looking for one early only costs time.
+            "ipv4/ip_early_demux": 0,
             "ipv6/conf/all/forwarding": 1,
             "ipv6/conf/default/accept_dad": 0,
             "ipv6/conf/default/accept_ra": 0,

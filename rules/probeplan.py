@@ -79,7 +79,7 @@ class Sender:
 class Probes:
     """Everything that is sent in one family.
 
-    ``senders`` send the ``keys`` of each way, or ``few_keys`` where all that they forward passes;
+    ``senders`` send the ``keys`` of each way, or ``few_keys`` where their ports tell nothing;
     ``edges`` send ``edge_keys``. ``destinations`` are at the edges of the pods' ranges.
     ``sampled_edges``: whether there were too many edges.
     """

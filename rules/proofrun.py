@@ -15,7 +15,7 @@ from rules.intervals import Intervals
 from rules.netns import Scratch
 from rules.packet import ICMP, ICMPV6, TCP, UDP
 from rules.probe import SUM_AT, Bundle, frame, udp
-from rules.probeplan import Probes, Sender
+from rules.probeplan import OUTSIDE, Probes, Sender
 from rules.record import record
 from rules.way import Kind, Way
 
@@ -104,16 +104,21 @@ class Run:
     def _make_shots(self, probes: Probes) -> Iterable[_Shot]:
         for way in probes.layout.ways:
             for sender in probes.senders:
-                keys = probes.keys[way]
-                if way is not Way.INPUT and self._sends_all(way, sender.address):
-                    keys = probes.few_keys
+                few = way is not Way.INPUT and not self._is_telling(way, sender)
+                keys = probes.few_keys if few else probes.keys[way]
                 yield from self._shots_from(way, sender.name, sender.address, keys)
             for source in probes.edges:
                 yield from self._shots_from(way, "edge", source, probes.edge_keys)
 
-    def _sends_all(self, way: Way, source: IPAddress) -> bool:
-        """Whether one rule without ports lets all of it through: its ports tell no more."""
-        return all(self._expected.keys(way, source, kind) == EVERYTHING for kind in _PORTED)
+    def _is_telling(self, way: Way, sender: Sender) -> bool:
+        """Whether some of its ports pass and others do not; or none does, and it is of no group.
+
+        To pods most groups may send everything or nothing: for that the ends and a sample do.
+        """
+        admitted = [self._expected.keys(way, sender.address, kind) for kind in _PORTED]
+        if all(keys == EVERYTHING for keys in admitted):
+            return False
+        return way.translated or any(admitted) or OUTSIDE in sender.groups
 
     def _shots_from(
         self, way: Way, sender: str, source: IPAddress, keys: Mapping[Kind, tuple[int, ...]]
@@ -147,45 +152,54 @@ class Run:
         self._loaded = True
         if counting and (entries := [shot.place for shot in shots if shot.whole]):
             recorder.load(recorder.whole(entries))
-        arriving: Counter[tuple[Way | None, int]] = Counter()
+        arriving: Counter[str] = Counter()
         done, whole = 0, sum(len(shot.keys) for shot in shots)
+        translating = False
         # The frames of a bundle are made for one source after the other.
-        for shot in sorted(shots, key=lambda shot: (shot.source.version, shot.kind, shot.way)):
+        for shot in sorted(shots, key=_turn):
+            if shot.way.translated and not translating:
+                recorder.load(recorder.translation(layouts))
+                translating = True
             family = shot.source.version
             bundle = _bundle(family, shot.kind, shot.keys)
             link = "pods0" if self._expected.is_pod(shot.source) else "eth0"
             bundle.send(
                 self._scratch.socket(link), shot.source, self._layouts[family].ways[shot.way]
             )
-            arriving[shot.way, family] += len(shot.keys)
+            arriving[shot.way.hook] += len(shot.keys)
             done += len(shot.keys)
             if self._told is not None:
                 self._told(done, whole)
         if counting:
-            arriving += self._send_strays()
+            arriving["forward"] += self._send_strays()
+        self._check_arrival(arriving)
+        if counting:
             for each in self._probes:
                 self._ask(each)
-        found = recorder.read(layouts)
-        for (went, version), count in arriving.items():
-            if found.arrived[went, version] != count:
+        return recorder.read(layouts)
+
+    @staticmethod
+    def _check_arrival(arriving: Counter[str]) -> None:
+        arrived = recorder.arrived()
+        for hook, count in arriving.items():
+            if arrived[hook] != count:
                 raise LostProbes(
                     "failed",
-                    f"{count} probes were sent ({went or 'stray'}, IPv{version}) and "
-                    f"{found.arrived[went, version]} arrived: the machine loses packets",
+                    f"{count} probes were sent through {hook} and {arrived[hook]} arrived: the "
+                    "machine loses packets",
                 )
-        return found
 
-    def _send_strays(self) -> Counter[tuple[Way | None, int]]:
+    def _send_strays(self) -> int:
         """From each sender to the edges of the pods' ranges, to a port that no flow admits."""
-        arriving: Counter[tuple[Way | None, int]] = Counter()
+        count = 0
         for each in self._probes:
             for sender in each.senders:
                 for number, destination in enumerate(each.destinations):
                     content = udp(20_000 + number, each.layout.port)
                     sent = frame(sender.address, destination, UDP, content, sum_at=SUM_AT[UDP])
                     self._scratch.socket("eth0").send(sent)
-                    arriving[None, each.layout.family] += 1
-        return arriving
+                    count += 1
+        return count
 
     def _ask(self, probes: Probes) -> None:
         """The node, and a pod, send to each sender and get answers; the node talks to itself."""
@@ -276,6 +290,10 @@ class Run:
     @staticmethod
     def _difference(way: str, sender: str, source: IPAddress, what: str) -> Difference:
         return Difference(way, source.version, sender, source, what)
+
+
+def _turn(shot: _Shot) -> tuple[bool, int, Kind, Way]:
+    return shot.way.translated, shot.source.version, shot.kind, shot.way
 
 
 def _words(kind: Kind, sent: tuple[int, ...], keys: set[int] | frozenset[int]) -> list[str]:

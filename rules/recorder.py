@@ -24,6 +24,7 @@ TABLE = "nodeprep_proof"
 _LAST = 1000
 # After connection tracking (-200) and DNAT, before everybody's filters.
 _FIRST = -400
+HOOKS = ("input", "forward")
 _SET_SIZE = 4_000_000
 LIST_TIMEOUT_S = 120.0
 
@@ -35,22 +36,21 @@ Recorded = dict[tuple[Way, IPAddress, Kind], set[int]]
 class Record:
     """What survived. ``keys``: by way, source and kind.
 
-    ``counts``: how many, of the sources of which everything is expected. ``arrived``: how many
-    reached the hook, before any rule; its None are forwarded to addresses of no way, which
-    ``strays`` are: (source, destination). ``answered``: (hook, source, protocol) of answers to what
-    the node or a pod asked, ``loopback``: the (address, protocol, port) that came through lo.
+    ``counts``: how many, of the sources of which everything is expected. ``strays``: the (source,
+    destination) of what was forwarded to addresses of no way. ``answered``: (hook, source,
+    protocol) of answers to what the node or a pod asked, ``loopback``: the (address, protocol,
+    port) that came through lo.
     """
 
     keys: Recorded
     counts: dict[tuple[Way, IPAddress, Kind], int]
-    arrived: dict[tuple[Way | None, int], int]
     strays: frozenset[tuple[IPAddress, IPAddress]]
     answered: frozenset[tuple[str, IPAddress, int]]
     loopback: frozenset[tuple[IPAddress, int, int]]
 
 
 def table(layouts: Iterable[Layout]) -> str:
-    """The recorder, and the address translation of the translated ways, for ``nft -f``."""
+    """The recorder, for ``nft -f``."""
     known = tuple(layouts)
     lines = [f"table inet {TABLE} {{"]
     for layout in known:
@@ -60,9 +60,16 @@ def table(layouts: Iterable[Layout]) -> str:
         lines += _common_sets(layout.family)
     lines += _base_chains(known)
     lines.append("}")
-    for layout in known:
-        lines += _translation(layout)
     return "\n".join(lines) + "\n"
+
+
+def translation(layouts: Iterable[Layout]) -> str:
+    """The address translation of the translated ways, for ``nft -f``.
+
+    Apart from the recorder, and loaded late: where any rule of NAT is, each new connection costs
+    half as much again.
+    """
+    return "".join(f"{line}\n" for layout in layouts for line in _translation(layout))
 
 
 def whole(entries: Iterable[tuple[Way, IPAddress, Kind]]) -> str:
@@ -76,9 +83,9 @@ def whole(entries: Iterable[tuple[Way, IPAddress, Kind]]) -> str:
 
 
 def forget(layouts: Iterable[Layout]) -> str:
-    """For ``nft -f``, before a new ``table``."""
-    nat = "".join(f"delete table {_words(each.family)[1]} {TABLE}_nat\n" for each in layouts)
-    return f"delete table inet {TABLE}\n{nat}"
+    """For ``nft -f``, before a new ``table``: the recorder goes, and the translation if it is."""
+    gone = [f"inet {TABLE}", *(f"{_words(each.family)[1]} {TABLE}_nat" for each in layouts)]
+    return "".join(f"add table {name}\ndelete table {name}\n" for name in gone)
 
 
 def _words(family: int) -> tuple[str, str, str]:
@@ -97,8 +104,6 @@ def _sets(way: Way, family: int) -> list[str]:
     address, _, icmp = _words(family)
     name = f"{way.word}{family}"
     return [
-        f"counter {name}_arrived {{",
-        "}",
         *_set(f"{name}_whole", f"{address} . inet_proto", dynamic=False),
         *_set(f"{name}_count", f"{address} . inet_proto"),
         *_set(f"{name}_port", f"{address} . inet_proto . inet_service"),
@@ -114,8 +119,6 @@ def _common_sets(family: int) -> list[str]:
         *_set(f"forward{family}_answered", f"{address} . inet_proto"),
         *_set(f"loopback{family}", f"{address} . inet_proto . inet_service"),
         *_set(f"stray{family}", f"{address} . {address}"),
-        f"counter stray{family}_arrived {{",
-        "}",
     ]
 
 
@@ -137,33 +140,20 @@ def _way_chain(way: Way, family: int) -> list[str]:
 
 def _base_chains(layouts: tuple[Layout, ...]) -> list[str]:
     lines = []
-    for hook in ("input", "forward"):
+    for hook in HOOKS:
+        # One rule, for every probe pays for it.
         lines += [
+            f"counter {hook} {{",
+            "}",
             f"chain {hook}_arrived {{",
             f"type filter hook {hook} priority {_FIRST}; policy accept;",
-            "ct state established,related accept",
-            'iifname "lo" accept',
+            f"counter name {hook}",
         ]
-        for layout in layouts:
-            lines += _arrivals(layout, hook)
         lines += ["}", f"chain {hook}_survived {{"]
         lines.append(f"type filter hook {hook} priority {_LAST}; policy drop;")
         for layout in layouts:
             lines += _survivors(layout, hook)
         lines.append("}")
-    return lines
-
-
-def _arrivals(layout: Layout, hook: str) -> list[str]:
-    """A counter for each way, and one for what goes elsewhere."""
-    family = layout.family
-    lines = [
-        f"{match} counter name {way.word}{family}_arrived accept"
-        for way, match in _destinations(layout, hook)
-    ]
-    if hook == "forward":
-        lines[:0] = [f"{_asking(layout)} accept"]
-        lines.append(f"meta nfproto ipv{family} counter name stray{family}_arrived accept")
     return lines
 
 
@@ -237,20 +227,21 @@ def read(layouts: Iterable[Layout]) -> Record:
     return parse(done.stdout, layouts)
 
 
+def arrived() -> dict[str, int]:
+    """How many packets have reached each of ``HOOKS``, before any rule."""
+    argv = ["nft", "-j", "list", "counters", "table", "inet", TABLE]
+    items = _items(run(argv, timeout_s=COMMAND_TIMEOUT_S).stdout)
+    counters = [item["counter"] for item in items if "counter" in item]
+    return {counter["name"]: counter["packets"] for counter in counters}
+
+
 def parse(text: str, layouts: Iterable[Layout]) -> Record:
     """What `nft -j list table` prints of the recorder."""
-    try:
-        items = json.loads(text)["nftables"]
-    except (ValueError, KeyError) as error:
-        raise CommandError("failed", f"nft printed no JSON of the recorder: {error}") from error
+    items = _items(text)
     sets = {item["set"]["name"]: item["set"].get("elem", []) for item in items if "set" in item}
-    counters = {
-        item["counter"]["name"]: item["counter"]["packets"] for item in items if "counter" in item
-    }
     addresses = _Addresses()
     keys: Recorded = {}
     counts: dict[tuple[Way, IPAddress, Kind], int] = {}
-    arrived: dict[tuple[Way | None, int], int] = {}
     strays: set[tuple[IPAddress, IPAddress]] = set()
     answered: set[tuple[str, IPAddress, int]] = set()
     loopback: set[tuple[IPAddress, int, int]] = set()
@@ -258,7 +249,6 @@ def parse(text: str, layouts: Iterable[Layout]) -> Record:
         family = layout.family
         for way in layout.ways:
             name = f"{way.word}{family}"
-            arrived[way, family] = counters.get(f"{name}_arrived", 0)
             for source, protocol, port in _rows(sets[f"{name}_port"]):
                 where = (way, addresses[source], _kind(protocol, family))
                 keys.setdefault(where, set()).add(int(port))
@@ -272,12 +262,11 @@ def parse(text: str, layouts: Iterable[Layout]) -> Record:
                 source, protocol = element["elem"]["val"]["concat"]
                 where = (way, addresses[source], _kind(protocol, family))
                 counts[where] = element["elem"]["counter"]["packets"]
-        for hook in ("input", "forward"):
+        for hook in HOOKS:
             answered |= {
                 (hook, addresses[source], _number(protocol))
                 for source, protocol in _rows(sets[f"{hook}{family}_answered"])
             }
-        arrived[None, family] = counters.get(f"stray{family}_arrived", 0)
         strays |= {
             (addresses[source], addresses[destination])
             for source, destination in _rows(sets[f"stray{family}"])
@@ -286,9 +275,15 @@ def parse(text: str, layouts: Iterable[Layout]) -> Record:
             (addresses[address], _number(protocol), int(port))
             for address, protocol, port in _rows(sets[f"loopback{family}"])
         }
-    return Record(
-        keys, counts, arrived, frozenset(strays), frozenset(answered), frozenset(loopback)
-    )
+    return Record(keys, counts, frozenset(strays), frozenset(answered), frozenset(loopback))
+
+
+def _items(text: str) -> list[dict[str, Any]]:
+    try:
+        items: list[dict[str, Any]] = json.loads(text)["nftables"]
+    except (ValueError, KeyError) as error:
+        raise CommandError("failed", f"nft printed no JSON of the recorder: {error}") from error
+    return items
 
 
 class _Addresses(dict[str, IPAddress]):
