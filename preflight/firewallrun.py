@@ -138,6 +138,7 @@ def _print(
     from preflight.report import firewall as report
 
     pending = outcome.pending if outcome is not None else plan.pending
+    warnings = [*plan.choice.warnings, *(outcome.warnings if outcome is not None else ())]
     document: dict[str, Any] = {
         "schema_version": 1,
         "kind": kind,
@@ -151,7 +152,7 @@ def _print(
         "digest": plan.digest,
         "refused": plan.refused or None,
         "pending": report.pending_item(pending),
-        "warnings": list(plan.choice.warnings),
+        "warnings": warnings,
     }
     lines = [
         f"{plan.choice.backend}: {plan.choice.reason}",
@@ -163,7 +164,7 @@ def _print(
     elif dry_run:
         lines.append("nothing was changed")
     write(document, lines, output)
-    for warning in plan.choice.warnings:
+    for warning in warnings:
         say(f"warning: {warning}")
     if dry_run and plan.rules_change and plan.refused:
         say(f"apply would refuse: {plan.refused}")

@@ -102,6 +102,11 @@ def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
     return (*named, *fixed.get(group, ()))
 
 
+def count_networks(cluster: Cluster) -> int:
+    """How many networks and addresses all groups have together."""
+    return sum(len(group_networks(group, cluster)) for group in Group)
+
+
 def merged(networks: Iterable[IPNetwork], family: int) -> tuple[IPNetwork, ...]:
     """The networks of one family as the fewest disjoint ones, sorted.
 

@@ -6,7 +6,7 @@ import os
 import time
 from datetime import datetime, timedelta, timezone
 
-from rules.access import let_through
+from rules.access import count_networks, let_through
 from rules.backend import Backend, BackendError, Change, Own, backend, changes
 from rules.backend.detect import Choice, choose, look
 from rules.errors import EXIT_FAILED, CommandError, NodeprepError
@@ -33,6 +33,8 @@ from rules.snapshot import APPLIED, LAST, PENDING, Applied, take
 from rules.state import Store
 
 _TICK_S = 0.2
+# With more addresses than this the whole space is left to `firewall verify`: it costs a second.
+MOST_NETWORKS = 1000
 
 
 class Refused(NodeprepError):
@@ -102,10 +104,14 @@ class Plan:
 
 @record
 class Outcome:
-    """What was done. ``pending``: until when it must be confirmed, None where it need not."""
+    """What was done. ``pending``: until when it must be confirmed, None where it need not.
+
+    ``warnings``: what rules that are not ours stop or let in against the policy.
+    """
 
     changed: bool
     pending: Pending | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def make_plan(request: Request, store: Store) -> Plan:
@@ -196,11 +202,13 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
                 backend(other).restore({})
             _verify(owner, plan)
             watch.check()
+            warnings = _verify_space(request)
         except (BackendError, CommandError, Refused) as error:
             undo(store, pending, str(error))
             disarm(pending)
             raise Refused(f"rolled back: {error}") from error
-        return plan, finish(store, pending, plan.applied)
+        done = finish(store, pending, plan.applied)
+        return plan, Outcome(done.changed, done.pending, warnings)
 
 
 class Watch:
@@ -275,6 +283,27 @@ def _verify(owner: Backend, plan: Plan) -> None:
             raise Refused(f"read back, {names} is not what was loaded")
     elif not owner.holds(plan.digest):
         raise Refused(f"read back, {plan.choice.backend} does not hold policy {plan.digest}")
+
+
+def _verify_space(request: Request) -> tuple[str, ...]:
+    """What of all packets this host lets in or stops otherwise than the policy wants, since our
+    own rules are as they should be: by rules of others, which a person should know of."""
+    if count_networks(request.policy.cluster) > MOST_NETWORKS:
+        return (
+            f"more than {MOST_NETWORKS} addresses: nodeprep firewall verify compares all packets",
+        )
+    from rules.livecheck import live_space, told
+
+    try:
+        found = live_space(request.policy, request.posture)
+    except CommandError as error:
+        return (f"what the rules of this host let in cannot be told: {error}",)
+    warnings = []
+    if found.missing:
+        warnings.append(f"not let in: {told(found.missing)}")
+    if found.excess:
+        warnings.append(f"let in though no flow needs it: {told(found.excess)}")
+    return tuple(warnings)
 
 
 def finish(store: Store, pending: Pending, applied: Applied | None) -> Outcome:

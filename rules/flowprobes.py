@@ -7,13 +7,11 @@ from ipaddress import ip_address
 
 from rules.access import Admission, Hook
 from rules.cluster import Cluster, IPAddress, IPNetwork
-from rules.packet import ICMP, ICMPV6, Packet
+from rules.packet import ICMP_ERRORS, Packet
 from rules.record import record
 
 # Who sends where everybody may: an address of documentation (RFC 5737, RFC 3849).
 _ANYBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8::1")}
-# ICMP that answers a packet: conntrack calls it related, and invalid where nothing was sent.
-_ERRORS = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
 # Each network is tried at both ends; more of them than this say nothing new.
 MOST_NETWORKS = 32
 # An ephemeral port: what a client's system chooses (IANA's range begins at 49152).
@@ -109,7 +107,7 @@ def _packets(
             destination_port=port,
             icmp_type=kind,
             icmp_code=0 if kind is not None else None,
-            state="related" if kind in _ERRORS.get(protocol, ()) else "new",
+            state="related" if kind in ICMP_ERRORS.get(protocol, ()) else "new",
             original_destination=own.get(admission.family) if original is not None else None,
             original_port=original,
         )

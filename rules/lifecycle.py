@@ -23,6 +23,7 @@ from rules.backend import BACKENDS, Change, Own, backend, changes
 from rules.errors import CommandError
 from rules.persist import is_persistent, persistence_changes
 from rules.record import record
+from rules.render import Posture
 from rules.rollback import Pending, disarm, now, read_pending, settle, undo
 from rules.session import Session
 from rules.snapshot import APPLIED, LAST, PENDING, Applied
@@ -204,6 +205,7 @@ def verify(request: Request, store: Store) -> tuple[Verdict, ...]:
     if request.session is not None:
         found.append(_verify_session(request.session, plan.refused))
     found.append(_verify_flows(request))
+    found.append(_verify_space(request))
     return tuple(found)
 
 
@@ -235,6 +237,26 @@ def _verify_flows(request: Request) -> Verdict:
     if not traced:
         return Verdict("flows", None, "this host has no address but loopback")
     return Verdict("flows", True, f"all {len(traced)} flows of the role are let through")
+
+
+def _verify_space(request: Request) -> Verdict:
+    from rules.livecheck import live_space, told
+
+    try:
+        found = live_space(request.policy, request.posture)
+    except CommandError as error:
+        return Verdict("space", None, str(error))
+    if found.excess:
+        return Verdict("space", False, f"let in though no flow needs it: {told(found.excess)}")
+    if found.missing:
+        return Verdict("space", False, f"not let in: {told(found.missing)}")
+    if found.unknown:
+        return Verdict("space", None, f"cannot be told: {told(found.unknown)}")
+    if not found.asked:
+        return Verdict("space", None, "this host has no address but loopback")
+    enforce = request.posture is Posture.ENFORCE
+    words = "lets in exactly what the policy admits" if enforce else "lets in what is needed"
+    return Verdict("space", True, f"every source, protocol and port: this host {words}")
 
 
 def _verify_rules(plan: Plan) -> Verdict:

@@ -1,6 +1,9 @@
-"""What this host's rules, everybody's together, do with the operator and with a role's flows."""
+"""What this host's rules, everybody's together, do with the operator, a role's flows, and all."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rules.access import admissions
 from rules.errors import CommandError
@@ -12,6 +15,10 @@ from rules.record import record
 from rules.session import Session
 from rules.trace import Trace, Tracer
 from rules.tracewalk import Step
+
+if TYPE_CHECKING:
+    from rules.render import Posture
+    from rules.spacecheck import Gap, SpaceCheck
 
 
 @record
@@ -73,6 +80,27 @@ def flow_traces(policy: Policy) -> tuple[FlowTrace, ...]:
         elif seen is None or seen.admitted or traced.admitted is False:
             found[flow] = FlowTrace(flow, traced.admitted, traced)
     return tuple(found.values())
+
+
+def live_space(policy: Policy, posture: Posture) -> SpaceCheck:
+    """The space of the live rules against the policy's. Raises CommandError where the rules
+    cannot be read."""
+    from rules.spacecheck import check_space
+
+    return check_space(
+        read_live(), policy, posture, local_addresses=local_addresses(), routes=routes()
+    )
+
+
+def told(gaps: Sequence[Gap]) -> str:
+    """The first of some differences, with the rule that decides, and how many there are."""
+    first, more = gaps[0], len(gaps) - 1
+    why = (
+        where(first.trace.decided_by)
+        if first.trace.admitted is not None
+        else ", ".join(first.trace.unknown)
+    )
+    return f"{first}{f' and {more} more' if more else ''} ({why})"
 
 
 def where(step: Step | None) -> str:

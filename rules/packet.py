@@ -6,6 +6,8 @@ from rules.cluster import IPAddress
 from rules.record import record
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
+# ICMP that answers a packet: conntrack calls it related, and invalid where nothing was sent.
+ICMP_ERRORS = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
 # The states that conntrack gives (and ``untracked``); the names are nft's and iptables' own.
 STATES = ("new", "established", "related", "invalid", "untracked")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 
 from rules.cluster import IPAddress
-from rules.packet import ICMP, ICMPV6, Packet
+from rules.packet import ICMP, ICMP_ERRORS, ICMPV6, Packet
 from rules.parse.names import PORT_PROTOCOLS
 from rules.record import record
 from rules.regions import Cutter, Part, all_ports
@@ -25,7 +25,7 @@ from rules.ruleset import (
     Verdict,
     VerdictMap,
 )
-from rules.space import EMPTY, LAST_ADDRESS, LAST_PROTOCOL, Box, Space
+from rules.space import EMPTY, LAST_ADDRESS, LAST_PROTOCOL, Box, Space, last_port
 from rules.traceeffects import chosen
 from rules.traceflow import Flow, Routes, Surroundings, connection_state
 from rules.tracematch import Matcher
@@ -33,9 +33,7 @@ from rules.tracewalk import RuleWalk, Walk
 from rules.traceway import Knowledge, Way
 
 # A sender that is nobody special, for what a rule asks beside source and port.
-_SOMEBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8::1")}
-# Errors that answer a packet: conntrack calls them related.
-_ERRORS = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
+SOMEBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8::1")}
 _PROTOCOL_KEYS = frozenset({"meta l4proto", "ip protocol", "ip6 nexthdr", "ct protocol"})
 _PORTED = frozenset(PORT_PROTOCOLS.values())
 _EVERY = frozenset(range(LAST_PROTOCOL + 1))
@@ -78,6 +76,25 @@ def reach(
     return Reach(_joined(certain), _joined(possible))
 
 
+def sample(
+    destination: IPAddress,
+    protocol: int,
+    icmp_type: int | None = None,
+    *,
+    interface_in: str | None = None,
+) -> Packet:
+    """A first packet from nobody special; errors of ICMP answer one that was sent before."""
+    return Packet(
+        family=destination.version,
+        protocol=protocol,
+        source=SOMEBODY[destination.version],
+        destination=destination,
+        icmp_type=icmp_type,
+        interface_in=interface_in,
+        state="related" if icmp_type in ICMP_ERRORS.get(protocol, ()) else "new",
+    )
+
+
 class _Reached:
     def __init__(
         self,
@@ -101,31 +118,22 @@ class _Reached:
         ruleset = self.knowledge.ruleset
         named = {*_numbers(ruleset, _PROTOCOL_KEYS), *_PORTED, icmp} & _EVERY
         for protocol in sorted(named - {icmp}):
-            yield self._packet(protocol), [(protocol, None)]
+            yield self._sample(protocol), [(protocol, None)]
         rest = sorted(_EVERY - named)
-        yield self._packet(rest[-1]), [(protocol, None) for protocol in rest]
+        yield self._sample(rest[-1]), [(protocol, None) for protocol in rest]
         name = "icmp type" if icmp == ICMP else "icmpv6 type"
         alike: dict[object, list[int]] = {}
         types = _numbers(ruleset, frozenset({name}))
         for kind in sorted(_EVERY):
             # Conntrack tells types apart too, whether or not a rule does.
-            packet = self._packet(icmp, kind)
+            packet = self._sample(icmp, kind)
             state = (packet.state, connection_state(packet))
             alike.setdefault(kind if kind in types else state, []).append(kind)
         for kinds in alike.values():
-            yield self._packet(icmp, kinds[0]), [(icmp, kind) for kind in kinds]
+            yield self._sample(icmp, kinds[0]), [(icmp, kind) for kind in kinds]
 
-    def _packet(self, protocol: int, kind: int | None = None) -> Packet:
-        family = self.destination.version
-        return Packet(
-            family=family,
-            protocol=protocol,
-            source=_SOMEBODY[family],
-            destination=self.destination,
-            icmp_type=kind,
-            interface_in=self.interface_in,
-            state="related" if kind in _ERRORS.get(protocol, ()) else "new",
-        )
+    def _sample(self, protocol: int, kind: int | None = None) -> Packet:
+        return sample(self.destination, protocol, kind, interface_in=self.interface_in)
 
     def one(self, packet: Packet) -> tuple[Space, Space]:
         """Of one kind of packets: what may come through the hook, and what may not."""
@@ -160,6 +168,10 @@ def _standing_for(space: Space, protocol: int, kind: int | None) -> Space:
     for (family, _), plane in space.planes:
         if kind is not None:
             plane = tuple((first, last, ((kind, kind),)) for first, last, _ in plane)
+        elif protocol in (ICMP, ICMPV6):
+            # The other family's: a protocol like others here, and all its types are one.
+            whole = ((0, last_port(protocol)),)
+            plane = tuple((first, last, whole) for first, last, _ in plane)
         planes.append(((family, protocol), plane))
     return Space(tuple(planes))
 

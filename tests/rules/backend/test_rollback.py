@@ -121,7 +121,8 @@ def test_verify_says_which_rule_is_in_the_way(machine: Machine) -> None:
         "  tcp dport { 22, 6443 } drop\n }\n}\nEND"
     )
     # It was shut before: that is no fault of ours, and no reason to take anything back.
-    machine.firewall("apply", "nftables", "--confirm-within", "0", env=friend)
+    done = machine.firewall("apply", "nftables", "--confirm-within", "0", env=friend)
+    assert "not let in: tcp 6443 from 10.244.0.0/16 to the node and 9 more" in done["warnings"][0]
     found = machine.firewall("verify", "nftables", code=1, env=friend)
     said = {verdict["name"]: (verdict["ok"], verdict["detail"]) for verdict in found["verdicts"]}
     assert said["rules"][0] is True
@@ -129,11 +130,19 @@ def test_verify_says_which_rule_is_in_the_way(machine: Machine) -> None:
     assert "chain in (nft, inet mine)" in said["session"][1]
     assert said["flows"][0] is False
     assert said["flows"][1].startswith("kube-apiserver, ssh: not let through")
+    assert said["space"][0] is False
+    assert "tcp 6443 from 10.244.0.0/16 to the node and 9 more" in said["space"][1]
+    assert "chain in (nft, inet mine)" in said["space"][1]
     machine.run("nft", "delete", "table", "inet", "mine")
     found = machine.firewall("verify", "nftables", code=1, env=friend)
     said = {verdict["name"]: (verdict["ok"], verdict["detail"]) for verdict in found["verdicts"]}
     assert said.pop("persistent") == (False, "a reboot takes it away")
     assert {ok for ok, _ in said.values()} == {True}
+    # One rule too many, put into our own table by hand.
+    machine.run("nft", "insert", "rule", "inet", "nodeprep", "input", "tcp", "dport", "9", "return")
+    found = machine.firewall("verify", "nftables", code=1, env=friend)
+    detail = next(each["detail"] for each in found["verdicts"] if each["name"] == "space")
+    assert detail.startswith("let in though no flow needs it: tcp 9 from anywhere (IPv4)")
 
 
 def test_a_change_that_shuts_the_operator_out_is_taken_back(machine: Machine) -> None:
