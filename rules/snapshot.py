@@ -47,14 +47,6 @@ class Snapshot:
     applied: dict[str, Any] | None = None
 
 
-def take(store: Store, names: tuple[str, ...]) -> Snapshot:
-    """Reads the own objects of these backends."""
-    return Snapshot(
-        {name: backend(name).read() for name in dict.fromkeys(names)},
-        store.read(APPLIED),
-    )
-
-
 def put_back(store: Store, snapshot: Snapshot) -> None:
     """Makes our objects, the record and what is loaded at boot be those of the snapshot.
 
