@@ -6,7 +6,7 @@ import argparse
 import os
 import platform
 
-from bench import checks
+from bench import checks, firewall
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
         f"{os.cpu_count()} processors; {arguments.runs} runs of each command, in turn\n"
     )
     print(checks.run(arguments.runs))
+    print(f"\n{firewall.run(arguments.runs)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from bench.process import Sample, side_by_side
+from bench.process import side_by_side, table
 
 # What the documents tell a user to look at by hand: the rival where there is no kubeadm.
 BY_HAND = (
@@ -38,20 +38,6 @@ def commands() -> dict[str, list[str]]:
     if kubeadm := shutil.which("kubeadm"):
         rows["kubeadm init phase preflight"] = [kubeadm, "init", "phase", "preflight", "--dry-run"]
     return rows
-
-
-def table(names: list[str], samples: list[Sample]) -> str:
-    lines = [
-        "| command | median s | min-max s | peak MiB | exit |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name, sample in zip(names, samples, strict=True):
-        low, high = sample.spread_s
-        lines.append(
-            f"| `{name}` | {sample.median_s:.3f} | {low:.3f}-{high:.3f} "
-            f"| {sample.median_mib:.0f} | {sample.code} |"
-        )
-    return "\n".join(lines)
 
 
 def inside(runs: int) -> str:

@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -42,17 +42,24 @@ def once(argv: Sequence[str]) -> tuple[float, float, int]:
     return wall, usage.ru_maxrss / 1024, process.returncode
 
 
-def side_by_side(commands: Sequence[Sequence[str]], runs: int) -> list[Sample]:
+def side_by_side(
+    commands: Sequence[Sequence[str]],
+    runs: int,
+    before: Sequence[Callable[[], None]] = (),
+) -> list[Sample]:
     """Every command ``runs`` times, in turn (A B C A B C ...), after one run that does not count.
 
     In turn, because a shared machine's speed drifts: each command meets the same weather.
+    ``before``: what is done before each run of each command, and not timed.
     """
-    for argv in commands:
-        once(argv)
     results: list[list[tuple[float, float, int]]] = [[] for _ in commands]
-    for _ in range(runs):
+    for turn in range(runs + 1):
         for index, argv in enumerate(commands):
-            results[index].append(once(argv))
+            if before:
+                before[index]()
+            measured = once(argv)
+            if turn:
+                results[index].append(measured)
     return [
         Sample(
             tuple(argv),
@@ -62,3 +69,17 @@ def side_by_side(commands: Sequence[Sequence[str]], runs: int) -> list[Sample]:
         )
         for argv, rows in zip(commands, results, strict=True)
     ]
+
+
+def table(names: list[str], samples: list[Sample]) -> str:
+    lines = [
+        "| command | median s | min-max s | peak MiB | exit |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, sample in zip(names, samples, strict=True):
+        low, high = sample.spread_s
+        lines.append(
+            f"| `{name}` | {sample.median_s:.3f} | {low:.3f}-{high:.3f} "
+            f"| {sample.median_mib:.0f} | {sample.code} |"
+        )
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ from rules.parse.ipset import IpSet, parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
 from rules.parse.nft import parse_nft
 from rules.ruleset import Ruleset
+from rules.tablejoin import joined
 
 _SAVES = {
     "iptables-nft": ("iptables-nft", 4),
@@ -27,12 +28,12 @@ def join_texts(texts: Iterable[tuple[str, str]]) -> Ruleset:
     ipsets: dict[str, IpSet] = {}
     for tool, text in texts:
         if tool == "nft":
-            found = found.joined(parse_nft(text))
+            found = joined(found, parse_nft(text))
         elif tool == "ipset":
             ipsets |= parse_ipset_save(text)
         else:
             saves.append((tool, text))
     for tool, text in saves:
         backend, family = _SAVES[tool]
-        found = found.joined(parse_iptables_save(text, backend, family, ipsets, source=tool))
+        found = joined(found, parse_iptables_save(text, backend, family, ipsets, source=tool))
     return found

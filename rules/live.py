@@ -14,6 +14,7 @@ from rules.parse.iptables import parse_iptables_save
 from rules.parse.nft import parse_nft
 from rules.ruleset import Ruleset
 from rules.run import find_program, run
+from rules.tablejoin import joined
 
 _TIMEOUT_S = 20.0
 _CLASSIC = frozenset({"raw", "mangle", "nat", "filter", "security"})
@@ -38,7 +39,7 @@ def read_live() -> Ruleset:
     ipsets = _ipsets() if any("--match-set" in text for _, _, text in texts) else {}
     for backend, family, text in texts:
         if text:
-            found = found.joined(parse_iptables_save(text, backend, family, ipsets))
+            found = joined(found, parse_iptables_save(text, backend, family, ipsets))
     return found
 
 

@@ -313,20 +313,6 @@ class Ruleset:
                     groups.setdefault(place, []).append(Hung(table, chain, base))
         return [groups[place] for place in sorted(groups)]
 
-    def joined(self, other: Ruleset) -> Ruleset:
-        """Both together. A table that both hold counts once, as ``other`` has it.
-
-        So what `nft list ruleset` shows of iptables-nft's own tables gives way to what
-        iptables-save says of them, which knows every extension.
-        """
-        theirs = {(_kernel(table), table.family, table.name) for table in other.tables}
-        kept = tuple(
-            table
-            for table in self.tables
-            if (_kernel(table), table.family, table.name) not in theirs
-        )
-        return Ruleset(kept + other.tables)
-
 
 # The kernel runs all nat chains of a hook at one place, whatever their own priorities, which only
 # put them in order there (net/netfilter/nf_nat_core.c, nf_nat_register_fn).
@@ -335,7 +321,3 @@ _NAT_PRIORITIES = {"prerouting": -100, "output": -100, "input": 100, "postroutin
 
 def _effective(base: Base) -> int:
     return _NAT_PRIORITIES.get(base.hook, base.priority) if base.type == "nat" else base.priority
-
-
-def _kernel(table: Table) -> str:
-    return "legacy" if table.backend == "iptables-legacy" else "nft"

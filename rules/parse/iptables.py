@@ -11,12 +11,15 @@ from rules.parse.iptablesmatches import Context, matches_of
 from rules.parse.iptablestargets import statement_of
 from rules.parse.iptableswords import Line, split_line
 from rules.ruleset import Action, Base, Chain, Part, Rule, Ruleset, Table
+from rules.tablejoin import unprinted
 
 # Where the kernel hangs the built-in chains (include/uapi/linux/netfilter_ipv4.h).
 _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
 _NAT_SOURCE = 100
 _HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[\d+:\d+\])?$")
+# What iptables-nft-save says of a table that is not iptables' alone (nft.c, nft-shared.c).
+_PARTIAL = re.compile(r"# Table `(\S+)' (?:contains incompatible|is incompatible)")
 _COUNTERS = re.compile(r"^\[\d+:\d+\] ")
 
 
@@ -37,13 +40,16 @@ def parse_iptables_save(
     context = Context(family, ipsets or {})
     tables: list[Table] = []
     table: _Table | None = None
+    partial: set[str] = set()
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()
         if not line or line.startswith("#"):
+            if found := _PARTIAL.match(line):
+                partial.add(found[1])
             continue
         try:
             if line.startswith("*"):
-                table = _Table(line[1:], backend, context)
+                table = _Table(line[1:], backend, context, is_partial=line[1:] in partial)
             elif table is None:
                 raise ValueError("stands before the first *table line")
             elif line == "COMMIT":
@@ -63,10 +69,11 @@ def parse_iptables_save(
 class _Table:
     """A table while its lines come in."""
 
-    def __init__(self, name: str, backend: str, context: Context) -> None:
+    def __init__(self, name: str, backend: str, context: Context, *, is_partial: bool) -> None:
         if name not in _PRIORITIES:
             raise ValueError(f"no table is called {name[:40]!r}")
         self.name, self.backend, self.context = name, backend, context
+        self.is_partial = is_partial
         self.policies: dict[str, str] = {}
         self.lines: dict[str, list[tuple[str, Line]]] = {}
 
@@ -85,15 +92,14 @@ class _Table:
         self.lines.setdefault(made.chain, []).append((line, made))
 
     def made(self) -> Table:
-        return Table(
-            backend=self.backend,
-            family="ip" if self.context.family == 4 else "ip6",
-            name=self.name,
-            chains={
-                name: Chain(name, self._rules(name), self._base(name, policy))
-                for name, policy in self.policies.items()
-            },
-        )
+        family = "ip" if self.context.family == 4 else "ip6"
+        chains = {
+            name: Chain(name, self._rules(name), self._base(name, policy))
+            for name, policy in self.policies.items()
+        }
+        if self.is_partial:
+            chains |= {chain.name: chain for chain in unprinted(family, self.name)}
+        return Table(backend=self.backend, family=family, name=self.name, chains=chains)
 
     def _rules(self, name: str) -> tuple[Rule, ...]:
         return tuple(

@@ -17,7 +17,7 @@ from rules.render import Posture
 from rules.render.addresses import AddressBook, AddressList
 
 # Raised when the same policy is written in other rules, so that older ones show as drifted.
-FORMAT = 1
+FORMAT = 2
 PODS_TO_ANYWHERE = "pods-to-anywhere"
 NODES_TO_PODS = "nodes-to-pods"
 

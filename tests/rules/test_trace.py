@@ -25,6 +25,7 @@ from rules.ruleset import (
     Unsupported,
     Verdict,
 )
+from rules.tablejoin import joined
 from rules.trace import Trace, Tracer, trace
 
 LOCAL = (ip_interface("192.0.2.11/24"),)
@@ -89,7 +90,7 @@ def test_an_empty_ruleset_lets_everything_through() -> None:
 def test_legacy_rules_drop_what_nft_accepts() -> None:
     nft = parse_iptables_save(save("INPUT -j ACCEPT"), "iptables-nft", 4)
     legacy = parse_iptables_save(save("INPUT -p tcp -j DROP"), "iptables-legacy", 4)
-    found = trace(nft.joined(legacy), packet(), local_addresses=LOCAL)
+    found = trace(joined(nft, legacy), packet(), local_addresses=LOCAL)
     assert found.verdict == "drop"
     assert found.decided_by is not None
     assert found.decided_by.backend == "iptables-legacy"
@@ -348,7 +349,7 @@ def test_chains_of_one_priority_in_two_tables_have_no_known_order() -> None:
         Chain("c", (accept(Test(Key("meta mark"), ((1, 1),)), action=Action.DROP),),
               Base("input", -150))
     )  # fmt: skip
-    found = trace(marks.joined(reads), packet(), local_addresses=LOCAL)
+    found = trace(joined(marks, reads), packet(), local_addresses=LOCAL)
     assert found.verdict == "unknown"
     assert "comes first" in found.unknown[0]
 

@@ -26,6 +26,7 @@ from rules.parse.nft import parse_nft
 from rules.probe import SUM_AT, checksum, frame, icmp
 from rules.ruleset import Ruleset
 from rules.run import run
+from rules.tablejoin import joined
 
 T = TypeVar("T")
 
@@ -166,7 +167,7 @@ class Oracle:
         for backend, family in dict.fromkeys((item[0], item[1]) for item in saved.iptables):
             program = _LOADERS[backend, family].replace("restore", "save")
             text = run([program], timeout_s=_TIMEOUT_S).stdout
-            found = found.joined(parse_iptables_save(text, backend, family, ipsets))
+            found = joined(found, parse_iptables_save(text, backend, family, ipsets))
         return found
 
     def establish(self, packets: Iterable[Packet]) -> None:
