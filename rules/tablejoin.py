@@ -68,7 +68,7 @@ def _chain(nft: Chain, saved: Chain | None) -> Chain:
 
 def _rule(nft: Rule, saved: Rule) -> Rule:
     """The one that says all; where both do, iptables-save's words."""
-    if any(_is_extension(part) for part in nft.parts) or _essence(nft) == _essence(saved):
+    if any(_is_extension(part) for part in nft.parts) or _same(nft, saved):
         return Rule(**{**vars(saved), "handle": nft.handle})
     return nft
 
@@ -79,14 +79,19 @@ def _is_extension(part: Part) -> bool:
     )
 
 
-def _essence(rule: Rule) -> list[str]:
-    """What it asks and does, without the protocol that a port implies."""
-    parts: Iterator[Part] = (part for part in rule.parts if not isinstance(part, Note))
-    return sorted(
-        repr(part)
-        for part in parts
-        if not (isinstance(part, Test) and part.key.name in _PROTOCOL_KEYS and not part.negated)
-    )
+def _same(nft: Rule, saved: Rule) -> bool:
+    """Whether both ask and do the same, but for the protocol that a port implies."""
+    one, other = _essence(nft), _essence(saved)
+    return len(one) == len(other) and all(part in other for part in one)
+
+
+def _essence(rule: Rule) -> list[Part]:
+    return [
+        part
+        for part in rule.parts
+        if not isinstance(part, Note)
+        and not (isinstance(part, Test) and part.key.name in _PROTOCOL_KEYS and not part.negated)
+    ]
 
 
 def unprinted(family: str, table: str) -> Iterator[Chain]:
