@@ -38,10 +38,12 @@ def trace(
     iif: Annotated[str, typer.Option(metavar="NAME", help="Interface it comes in by.")] = "",
     oif: Annotated[str, typer.Option(metavar="NAME", help="Interface it leaves by.")] = "",
     state: Annotated[
-        str, typer.Option(help="new, established, related, invalid or untracked.")
+        str,
+        typer.Option(metavar="STATE", help="new, established, related, invalid or untracked."),
     ] = "new",
     hook: Annotated[
-        str, typer.Option(help="input, forward or output; without it, --to decides.")
+        str,
+        typer.Option(metavar="HOOK", help="input, forward or output; without it, --to decides."),
     ] = "",
     ruleset: Annotated[
         list[str] | None,
