@@ -28,7 +28,10 @@ def render(
         str, typer.Option(metavar="TARGET", help="nftables, iptables, ip6tables, firewalld or ufw.")
     ] = "nftables",
     posture: Annotated[
-        str, typer.Option(help="allow: open what is needed. enforce: also deny the rest.")
+        str,
+        typer.Option(
+            metavar="POSTURE", help="allow: open what is needed. enforce: also deny the rest."
+        ),
     ] = "allow",
     source: SourceOption = None,
     file: Annotated[
@@ -41,7 +44,9 @@ def render(
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
-    output: Annotated[str, typer.Option("-o", "--output", help="text, json or yaml.")] = "text",
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
+    ] = "text",
 ) -> int:
     """Print the rules that a role needs, to the byte as they would be loaded.
 

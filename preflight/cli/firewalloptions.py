@@ -15,7 +15,10 @@ BackendOption = Annotated[
     ),
 ]
 PostureOption = Annotated[
-    str, typer.Option(help="allow: open what is needed. enforce: also deny the rest.")
+    str,
+    typer.Option(
+        metavar="POSTURE", help="allow: open what is needed. enforce: also deny the rest."
+    ),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
@@ -36,4 +39,6 @@ ConfirmWithinOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Even if it would cut your own SSH connection.")
 ]
-OutputOption = Annotated[str, typer.Option("-o", "--output", help="text, json or yaml.")]
+OutputOption = Annotated[
+    str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
+]
