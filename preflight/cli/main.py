@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": ("explain", "Say what a check wants, why, and from which source."),
     "facts": ("facts", "Print everything that the checks read of this machine."),
     "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
+    "cni": ("cni", "The pod network by the reference plugins: add, prove, keep clean."),
     "firewall": ("firewall", "The host firewall that a role needs: render, apply, trace, prove."),
 }
 

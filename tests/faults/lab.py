@@ -17,7 +17,7 @@ from typing import Any
 from rules.cluster import Role
 
 TIME_LIMIT_S = 60
-_SETUP = r"""
+SETUP = r"""
 set -e
 mount --make-rprivate /
 for directory in /etc /var /opt /usr/local; do
@@ -58,7 +58,7 @@ def check(role: Role, arguments: tuple[str, ...], baseline: str, shell: str) -> 
         [sys.executable, "-m", "preflight", "check", "--role", role.value, "-o", "json", *arguments]
     )
     # The check's exit code is a verdict; only the set-up may fail the run.
-    script = f"{{\n{_SETUP}\n{baseline}\n{shell}\n}} >&2\n{command} || true\n"
+    script = f"{{\n{SETUP}\n{baseline}\n{shell}\n}} >&2\n{command} || true\n"
     done = subprocess.run(
         [
             "unshare",
