@@ -12,8 +12,8 @@ import pickle
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from struct import pack, unpack
 from typing import Any, BinaryIO, TypeVar
 
@@ -183,6 +183,43 @@ class Scratch:
         for far in LINKS.values():
             setting(f"net/ipv6/conf/{far}/disable_ipv6", 1)
         configure([f"link set {far} up" for far in LINKS.values()])
+
+
+@contextmanager
+def inside(path: str) -> Iterator[None]:
+    """The calling thread is in the network namespace at ``path`` for the block, then back.
+
+    Sockets that are opened there stay in it. An empty path: the thread's own. Raises CommandError.
+    """
+    if not path:
+        yield
+        return
+    try:
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CommandError("denied", f"/proc/thread-self/ns/net: {error.strerror}") from error
+    try:
+        _enter_path(path)
+        try:
+            yield
+        finally:
+            _enter(own)
+    finally:
+        os.close(own)
+
+
+def _enter_path(path: str) -> None:
+    try:
+        other = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "absent" if isinstance(error, FileNotFoundError) else "denied"
+        raise CommandError(reason, f"{path}: {error.strerror}") from error
+    try:
+        if _libc().setns(other, _NEW_NET) != 0:
+            why = os.strerror(ctypes.get_errno())
+            raise CommandError("denied", f"{path}: cannot be entered: {why}")
+    finally:
+        os.close(other)
 
 
 def configure(lines: list[str]) -> None:

@@ -7,7 +7,7 @@ another one is an entry in a table here and a schema in ``preflight.cni.schema``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from preflight.cni.schema import BRIDGE_DEFAULT_NAME, PLUGINS
@@ -202,7 +202,7 @@ def _ipam(wanted: Wanted) -> Json:
     return _IPAMS[wanted.ipam](wanted)
 
 
-def _default_routes(families: set[int]) -> list[Json]:
+def _default_routes(families: Collection[int]) -> list[Json]:
     return [
         {"dst": destination}
         for family, destination in ((4, "0.0.0.0/0"), (6, "::/0"))
@@ -226,7 +226,7 @@ def _host_local(wanted: Wanted) -> Json:
     return {
         "type": "host-local",
         "ranges": [[{"subnet": str(subnet)}] for subnet in subnets],
-        "routes": _default_routes({int(family) for family in families}),
+        "routes": _default_routes(families),
     }
 
 

@@ -1,4 +1,4 @@
-"""Every configuration that `cni render` can make is one that a runtime loads and the lint passes."""
+"""Every configuration that `cni render` can make is loaded by runtimes and passes the lint."""
 
 from __future__ import annotations
 

@@ -1,0 +1,54 @@
+"""`nodeprep cni prove`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preflight.cli.cnioptions import (
+    CacheDirOption,
+    ConfDirOption,
+    ConfFileOption,
+    OutputOption,
+    PluginDirOption,
+)
+from preflight.cli.options import ConfigOption, KubeadmConfigOption
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the sub-command to ``nodeprep cni``."""
+    app.command("prove")(prove)
+
+
+def prove(
+    via: Annotated[str, typer.Option(metavar="HOW", help="plugins or containerd.")] = "plugins",
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="In a private copy of this host's network.")
+    ] = False,
+    outside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS[:PORT]", help="What pods must reach [next hop, name servers]."
+        ),
+    ] = None,
+    conf: ConfFileOption = "",
+    conf_dir: ConfDirOption = "",
+    plugin_dir: PluginDirOption = None,
+    cache_dir: CacheDirOption = "",
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    output: OutputOption = "text",
+) -> int:
+    """Show with two throw-away pods that pods can network here, or which step fails and why.
+
+    Exit: 0 proven, 1 a step fails, 2 wrong usage or configuration, 3 undetermined.
+    """
+    from preflight.cniproverun import Asked, run_prove
+    from preflight.cnirun import Place
+
+    return run_prove(
+        Place.given(conf, conf_dir, plugin_dir, cache_dir),
+        Asked(via, scratch, tuple(outside or ()), config, kubeadm_config),
+        output=output,
+    )
