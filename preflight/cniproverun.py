@@ -7,8 +7,9 @@ import time
 from preflight import config as configuration
 from preflight.cni.chain import Caller
 from preflight.cni.outside import parse_outside, usual_places
-from preflight.cni.proof import Proof
+from preflight.cni.proof import Cause, Proof, Step
 from preflight.cni.prove import Request, Steps, prove_by_plugins
+from preflight.cni.spec import NetworkConfig
 from preflight.cnirun import Place
 from preflight.firewallrun import check_format, write
 from preflight.settings import Settings
@@ -28,7 +29,6 @@ class Asked:
     config: str
     kubeadm_config: str
     cri_socket: str = ""
-    image: str = ""
 
 
 def run_prove(place: Place, asked: Asked, *, output: str) -> int:
@@ -36,6 +36,8 @@ def run_prove(place: Place, asked: Asked, *, output: str) -> int:
     check_format(output)
     if asked.via not in VIAS:
         raise UsageError(f"--via takes {', '.join(VIAS)}, not {asked.via!r}")
+    if asked.scratch and asked.via == "containerd":
+        raise UsageError("--scratch goes with --via plugins: a runtime has the host's own network")
     settings = configuration.load(config=asked.config, kubeadm_config=asked.kubeadm_config)
     configuration.print_warnings(settings)
     proof = prove(place, asked, settings)
@@ -46,7 +48,7 @@ def run_prove(place: Place, asked: Asked, *, output: str) -> int:
 
 
 def prove(place: Place, asked: Asked, settings: Settings) -> Proof:
-    """The proof in this very network."""
+    """The proof, in this very network or in a copy of it."""
     began = time.monotonic()
     node = place.node()
     places = tuple(map(parse_outside, asked.outside)) or usual_places()
@@ -56,14 +58,45 @@ def prove(place: Place, asked: Asked, settings: Settings) -> Proof:
         places,
         settings.cluster.service_subnets,
     )
-    steps = Steps()
-    prove_by_plugins(request, steps)
+
+    def work() -> tuple[tuple[Step, ...], tuple[Cause, ...]]:
+        steps = Steps()
+        if asked.via == "containerd":
+            from preflight.cni.proveruntime import prove_by_runtime
+
+            prove_by_runtime(request, _socket(asked, settings), steps)
+        else:
+            prove_by_plugins(request, steps)
+        return tuple(steps.done), _causes(steps, node.network, settings)
+
+    if asked.scratch:
+        from preflight.cni.remains import lease_dirs
+        from preflight.cni.scratch import in_scratch
+
+        steps, causes = in_scratch(work, places, (*lease_dirs(node.network), place.cache_dir))
+    else:
+        steps, causes = work()
     return Proof(
         via=asked.via,
         network=node.network.name,
         conf=node.network.path,
         scratch=asked.scratch,
-        steps=tuple(steps.done),
-        causes=(),
+        steps=steps,
+        causes=causes,
         duration_ms=(time.monotonic() - began) * 1000,
     )
+
+
+def _socket(asked: Asked, settings: Settings) -> str:
+    from preflight.cni.sandbox import first_socket
+    from preflight.facts.cri import candidates
+
+    return first_socket(candidates(asked.cri_socket or settings.cri_socket))
+
+
+def _causes(steps: Steps, network: NetworkConfig, settings: Settings) -> tuple[Cause, ...]:
+    if all(step.ok is not False for step in steps.done):
+        return ()
+    from preflight.cni.diagnose import diagnose
+
+    return diagnose(steps, network, settings)

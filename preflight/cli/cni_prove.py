@@ -32,6 +32,9 @@ def prove(
             metavar="ADDRESS[:PORT]", help="What pods must reach [next hop, name servers]."
         ),
     ] = None,
+    cri_socket: Annotated[
+        str, typer.Option(metavar="PATH", help="The runtime's socket [cluster file, known places].")
+    ] = "",
     conf: ConfFileOption = "",
     conf_dir: ConfDirOption = "",
     plugin_dir: PluginDirOption = None,
@@ -49,6 +52,6 @@ def prove(
 
     return run_prove(
         Place.given(conf, conf_dir, plugin_dir, cache_dir),
-        Asked(via, scratch, tuple(outside or ()), config, kubeadm_config),
+        Asked(via, scratch, tuple(outside or ()), config, kubeadm_config, cri_socket),
         output=output,
     )

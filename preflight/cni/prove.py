@@ -6,14 +6,18 @@ as the step that fails. Nothing that belongs to another pod is touched.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from secrets import token_hex
 from typing import TypeVar
 
 from preflight.cni import chain
 from preflight.cni.attachment import Attachment
+from preflight.cni.causes import Scene
+from preflight.cni.hoststate import as_before
 from preflight.cni.installed import asked
 from preflight.cni.lint import lint
 from preflight.cni.pods import Pod, link_mtu, namespaces, pod_of
@@ -32,12 +36,13 @@ from preflight.cni.questions import (
     services,
 )
 from preflight.cni.remains import remains
-from preflight.cni.services import served
+from preflight.cni.services import SERVICE_LABEL, served
 from preflight.cni.spec import NetworkConfig
-from rules.cluster import IPNetwork
+from rules.cluster import IPAddress, IPNetwork
 from rules.errors import CommandError, NodeprepError
 from rules.record import field, record
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -53,11 +58,13 @@ class Request:
 
 
 class Steps:
-    """The steps so far; each is told as it ends."""
+    """The steps so far, what was raised in them, the addresses that pods got."""
 
     def __init__(self, told: Callable[[str], None] | None = None) -> None:
         self.done: list[Step] = []
         self.failures: list[NodeprepError] = []
+        self.addresses: list[IPAddress] = []
+        self.scene = Scene()
         self._told = told or (lambda _: None)
 
     def add(self, name: str, ok: bool | None, detail: str, duration_ms: float) -> None:
@@ -91,7 +98,7 @@ def prove_by_plugins(request: Request, steps: Steps) -> None:
     if not _configuration(request, steps):
         return
     try:
-        with namespaces(pod_count(request.network)) as made:
+        with as_before(request.network), namespaces(pod_count(request.network)) as made:
             attachments = [Attachment(name, netns) for name, netns in made]
             _with_namespaces(request, steps, attachments)
     except CommandError as error:
@@ -143,7 +150,8 @@ def _with_namespaces(request: Request, steps: Steps, attachments: list[Attachmen
             pod_of(item.container, item.netns, result, item.interface)
             for item, result in zip(attachments, results, strict=True)
         )
-        return ", ".join(str(a) for pod in pods for a in pod.addresses.values()) or "no address"
+        steps.addresses = [address for pod in pods for address in pod.addresses.values()]
+        return ", ".join(map(str, steps.addresses)) or "no address"
 
     try:
         if steps.attempt("add", add):
@@ -153,7 +161,7 @@ def _with_namespaces(request: Request, steps: Steps, attachments: list[Attachmen
         _take_away(request, steps, attachments, pods)
 
 
-def side_by_side(work: Callable[[Attachment], T], items: Sequence[Attachment]) -> list[T]:
+def side_by_side(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
     """Runs ``work`` for all at once; the results in order. Raises the first error, after all."""
     results: dict[int, T] = {}
     errors: list[BaseException] = []
@@ -196,8 +204,7 @@ def look_around(request: Request, steps: Steps, pods: Sequence[Pod]) -> None:
         problem = ""
         try:
             if found_services:
-                label = pods[0].name.replace("-", "_")[:24]
-                stack.enter_context(served(found_services, label))
+                stack.enter_context(served(found_services, f"{SERVICE_LABEL}{token_hex(4)}"))
         except CommandError as error:
             problem, through_now = str(error), []
         else:
@@ -212,6 +219,10 @@ def look_around(request: Request, steps: Steps, pods: Sequence[Pod]) -> None:
     for family in sorted(pods[0].addresses):
         places = [item for item in request.outside if item.address.version == family]
         _outside(steps, family, places, answers)
+    if any(step.ok is False for step in steps.done):
+        from preflight.cni.scene import look
+
+        steps.scene = look(steps.addresses)
 
 
 def _outside(
@@ -271,8 +282,21 @@ def _take_away(
     bridges = {str(item.get("bridge") or "cni0") for item in network.plugins}
     links = [name for pod in pods for name in pod.host_links if name not in bridges]
 
+    nothing_left(request, steps, ids, links, [])
+
+
+def nothing_left(
+    request: Request,
+    steps: Steps,
+    ids: Sequence[str],
+    links: Sequence[str],
+    namespaces_gone: Sequence[str],
+) -> None:
+    """The last step: what plugins and callers keep of a pod is gone, and so are its namespaces."""
+
     def nothing() -> str:
-        left = remains(network, ids, links, caller.cache_dir)
+        left = remains(request.network, ids, links, request.caller.cache_dir)
+        left += [f"namespace {path}" for path in namespaces_gone if os.path.exists(path)]
         if left:
             more = f" (and {len(left) - 1} more)" if left[1:] else ""
             raise StepFailed(f"left behind: {left[0]}{more}")

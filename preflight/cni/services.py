@@ -14,6 +14,8 @@ from rules.record import record
 from rules.run import find_program, run
 
 _TIMEOUT_S = 20.0
+# What the names of the tables and the comments of the rules start with.
+SERVICE_LABEL = "nodeprep_prove_"
 
 
 @record

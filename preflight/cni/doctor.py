@@ -1,0 +1,73 @@
+"""The findings about a node's pod network: the checks that concern it, run on their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from preflight.cni.ranges import range_sets
+from preflight.cni.spec import NetworkConfig
+from preflight.finding import Finding, Status
+from preflight.settings import Settings
+from rules.cluster import Role
+
+# What pods need of a node, beside the checks of the pod network itself.
+AROUND = (
+    "ip-forward",
+    "ipv6-forward",
+    "ipv6-enabled",
+    "bridge-nf-call",
+    "kernel-modules",
+    "firewall-forwards",
+    "firewall-single-backend",
+    "reverse-path-filter",
+    "pod-cidr-free",
+    "mtu-fits",
+    "cri-cni-paths",
+)
+OWN = (
+    "cni-conf-winner",
+    "cni-conf-valid",
+    "cni-plugins-present",
+    "cni-bridge-sane",
+    "cni-leases-live",
+    "cni-product-ready",
+)
+
+
+def examine(
+    settings: Settings, network: NetworkConfig | None, *, role: Role = Role.WORKER
+) -> list[Finding]:
+    """Every finding of these checks on this host. ``network`` fills in ranges that nobody said."""
+    from preflight.checks.registry import registry
+    from preflight.engine import run_checks
+    from preflight.facts.collect import collect
+    from preflight.facts.host import Host
+    from preflight.target import Phase, Target, choose_version
+
+    settings = with_ranges(settings, network)
+    facts = collect(Host(offline=True, probe_ports=False), settings)
+    version, source = choose_version(settings, facts)
+    target = Target(role, Phase.BEFORE, version, settings, source)
+    checks = registry()
+    return run_checks(facts, target, [checks[name] for name in (*OWN, *AROUND)])
+
+
+def with_ranges(settings: Settings, network: NetworkConfig | None) -> Settings:
+    """Where the cluster's pod ranges are not known, those of the configuration stand in."""
+    if settings.cluster.pod_subnets or network is None:
+        return settings
+    subnets = tuple(
+        dict.fromkeys(
+            item.network
+            for ipam in network.ipams()
+            for members in range_sets(ipam)
+            for item in members
+        )
+    )
+    return replace(settings, cluster=replace(settings.cluster, pod_subnets=subnets))
+
+
+def failing(findings: list[Finding]) -> list[Finding]:
+    """What is wrong: failures first, then warnings."""
+    order = {Status.FAIL: 0, Status.WARN: 1}
+    return sorted((f for f in findings if f.status in order), key=lambda f: order[f.status])
