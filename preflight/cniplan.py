@@ -10,6 +10,7 @@ from preflight import config as configuration
 from preflight.cni import compose
 from preflight.cni.compose import Wanted
 from preflight.cni.problem import ERROR, Context, Problem
+from preflight.cni.spec import NetworkConfig, load
 from preflight.settings import Settings
 from rules.cluster import IPNetwork, Node
 from rules.errors import ConfigError, UsageError
@@ -61,6 +62,11 @@ class Planned:
     missing: tuple[str, ...] = ()
     runtime: str = ""
     newest: str = "1.1.0"
+
+    @property
+    def network(self) -> NetworkConfig:
+        """The configuration as a runtime loads it."""
+        return load(compose.FILE_NAME, self.text)
 
 
 def make_plan(flags: Flags) -> Planned:
@@ -208,7 +214,6 @@ def _lint(
 ) -> tuple[Problem, ...]:
     from preflight.cni.installed import uplink_mtu
     from preflight.cni.lint import lint
-    from preflight.cni.spec import load
 
     cluster = settings.cluster
     context = Context(

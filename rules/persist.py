@@ -38,12 +38,12 @@ def unit_text(store: Store) -> str:
 
     return fill(
         "firewall/nodeprep-firewall.service.j2",
-        script=_quoted(str(store.path / BOOT / SCRIPT)),
-        directory=_quoted(str(store.root)),
+        script=quoted(str(store.path / BOOT / SCRIPT)),
+        directory=quoted(str(store.root)),
     )
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
     """One word of a unit file: % and $ have a meaning there, and so have quotes and blanks."""
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
         path = path.replace(character, escaped)

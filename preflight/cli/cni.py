@@ -11,10 +11,12 @@ from typer.core import TyperGroup
 # name -> its line of help; the module is preflight.cli.cni_NAME, with register(app).
 SUBCOMMANDS = {
     "render": "Print the network configuration that suits this node.",
+    "install": "Lay down the pod network of this node, all of it or nothing.",
     "prove": "Show with throw-away pods that pods can network here, or why not.",
     "add": "Put a container into the node's network, as the runtime would.",
     "del": "Take a container out of the node's network.",
     "check": "Ask the plugins whether a container's network is as they made it.",
+    "remove": "Undo what install changed on this host, byte for byte.",
 }
 
 

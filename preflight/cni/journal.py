@@ -1,0 +1,210 @@
+"""What an installation changed, so that `cni remove` can undo it byte for byte.
+
+The journal is on the disk before the first thing is changed: a run that is killed half-way can
+be undone, or finished by the next one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+
+from preflight.cni.kinds import KINDS, InstallError, drop_unfinished
+from rules.backend import Change
+from rules.errors import NodeprepError
+from rules.record import record
+from rules.state import Store
+
+SUBJECT = "cni"
+JOURNAL = "journal.json"
+
+
+@record
+class Item:
+    """One thing: its kind and name, and the state that it is to have (None: not there)."""
+
+    kind: str
+    name: str
+    after: str | None
+
+
+@record
+class Step:
+    """An item with what was there before nodeprep came, and what is there now."""
+
+    kind: str
+    name: str
+    before: str | None
+    now: str | None
+    after: str | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is not yet as it is to be."""
+        return self.now != self.after
+
+    def change(self) -> Change:
+        """For the report."""
+        show = KINDS[self.kind].show
+        now, after = (None if text is None else show(text) for text in (self.now, self.after))
+        return Change(f"{self.kind} {self.name}", now, after)
+
+
+def make_steps(items: Sequence[Item], store: Store) -> list[Step]:
+    """What is to be done, in order. Things of an earlier run that are not wanted go back first."""
+    known = {(kind, name): before for kind, name, before, _ in _entries(store)}
+    wanted = {(item.kind, item.name) for item in items}
+    gone = [key for key in known if key not in wanted]
+    # What holds something that is wanted was made by us and stays ours.
+    used = [key for key in gone if key[0] == "directory" and _above(key[1], items)]
+    steps = [
+        Step(kind, name, known[kind, name], KINDS[kind].read(name), known[kind, name])
+        for kind, name in reversed(gone)
+        if (kind, name) not in used
+    ]
+    steps += [
+        Step(kind, name, known[kind, name], KINDS[kind].read(name), "directory")
+        for kind, name in used
+    ]
+    for item in items:
+        now = KINDS[item.kind].read(item.name)
+        before = known.get((item.kind, item.name), now)
+        steps.append(Step(item.kind, item.name, before, now, item.after))
+    return steps
+
+
+def _above(path: str, items: Sequence[Item]) -> bool:
+    return any(item.name.startswith(f"{path}/") for item in items)
+
+
+def kept(store: Store, directories: Sequence[str], items: Sequence[Item]) -> list[Item]:
+    """What an earlier run put into these directories, as it is now, unless ``items`` say more."""
+    wanted = {(item.kind, item.name) for item in items}
+    found = []
+    for kind, name, _, _ in _entries(store):
+        inside = any(name == path or name.startswith(f"{path}/") for path in directories)
+        if (kind, name) not in wanted and inside:
+            found.append(Item(kind, name, KINDS[kind].read(name)))
+    return found
+
+
+def apply(steps: Sequence[Step], store: Store, proof: Callable[[], None]) -> None:
+    """Does what is not yet so. Raises InstallError after having put everything back.
+
+    ``proof`` is called before the last step, and raises where that must not come.
+    """
+    if not any(step.changes for step in steps):
+        return
+    earlier = store.read(JOURNAL)
+    store.make("boot")
+    _write(steps, store)
+    done: list[Step] = []
+    try:
+        for step in steps:
+            if step is steps[-1]:
+                proof()
+            if step.changes:
+                done.append(step)
+                KINDS[step.kind].write(step.name, step.after)
+    except (NodeprepError, OSError) as error:
+        left = put_back(done)
+        _restore(earlier, store)
+        more = f"; and could not be put back: {', '.join(left)}" if left else ""
+        raise InstallError(f"nothing was changed: {error}{more}") from error
+
+
+def put_back(done: Sequence[Step]) -> list[str]:
+    """Makes each thing what it was at the start of this run; what could not be, by name."""
+    failures = (_written(step, step.now) for step in reversed(done))
+    return [failure for failure in failures if failure]
+
+
+def _written(step: Step, state: str | None) -> str:
+    """Writes a state; what went wrong, empty for nothing."""
+    try:
+        if step.kind == "file":
+            drop_unfinished(step.name)
+        if KINDS[step.kind].read(step.name) != state:
+            KINDS[step.kind].write(step.name, state)
+    except (NodeprepError, OSError) as error:
+        return f"{step.kind} {step.name}: {error}"
+    return ""
+
+
+def make_removal(store: Store) -> tuple[list[Step], list[str]]:
+    """(what takes everything away, the last first; what somebody else has changed since)."""
+    steps, drifted = [], []
+    for kind, name, before, after in reversed(_entries(store)):
+        now = KINDS[kind].read(name)
+        if now not in (before, after) and _digest(now) != after:
+            drifted.append(f"{kind} {name}")
+        steps.append(Step(kind, name, before, now, before))
+    return steps, drifted
+
+
+def remove(steps: Sequence[Step], store: Store) -> None:
+    """Undoes it all and forgets it. Raises InstallError where something cannot be undone."""
+    failures = [_written(step, step.after) for step in steps]
+    left = [failure for failure in failures if failure]
+    if left:
+        raise InstallError(f"could not be undone: {'; '.join(left)}; run it again when that is so")
+    forget(store)
+
+
+def forget(store: Store) -> None:
+    """Removes the journal with what it names; the state directory where nothing else is in it."""
+    shutil.rmtree(store.path, ignore_errors=True)
+    with suppress(OSError):
+        store.root.rmdir()
+
+
+def _digest(state: str | None) -> str | None:
+    return None if state is None else sha256(state.encode()).hexdigest()
+
+
+def _write(steps: Sequence[Step], store: Store) -> None:
+    entries = []
+    for step in steps:
+        if step.before == step.after:
+            continue  # was there all along, or goes back now
+        digest = _digest(step.before)
+        if step.before is not None and digest is not None:
+            store.write_text(f"before/{digest}", step.before)
+        entries.append(
+            {"kind": step.kind, "name": step.name, "before": digest, "after": _digest(step.after)}
+        )
+    store.write(JOURNAL, {"entries": entries})
+
+
+def _restore(earlier: dict[str, Any] | None, store: Store) -> None:
+    if earlier is None:
+        forget(store)
+    else:
+        store.write(JOURNAL, earlier)
+
+
+def _entries(store: Store) -> list[tuple[str, str, str | None, str | None]]:
+    """(kind, name, the state before, the digest of the state after), in the order of making."""
+    document = store.read(JOURNAL) or {}
+    found = []
+    for entry in document.get("entries", ()):
+        kind, name, digest = str(entry["kind"]), str(entry["name"]), entry.get("before")
+        if kind not in KINDS:
+            raise InstallError(f"{store.path / JOURNAL}: {kind} is of a newer nodeprep; use that")
+        before = None if digest is None else _before(store, str(digest))
+        found.append((kind, name, before, entry.get("after")))
+    return found
+
+
+def _before(store: Store, digest: str) -> str:
+    path = store.path / "before" / digest
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InstallError(f"{path}: cannot be read: {error.strerror}") from None
+    if _digest(text) != digest:
+        raise InstallError(f"{path}: is damaged: what was there before is not known any more")
+    return text

@@ -1,0 +1,175 @@
+"""What an installation must know of the host: plugins, rival files, modules, routes, filters."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+from preflight.cni.compose import FILE_NAME, programs
+from preflight.cni.installed import locate
+from preflight.cni.kinds import KINDS, InstallError
+from preflight.cni.layout import Extras, Place, needed_modules, other_ranges
+from preflight.cni.remains import rulesets
+from preflight.cni.spec import EXTENSIONS
+from preflight.cniplan import Planned
+from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
+from preflight.facts.host import Host
+from preflight.facts.model import Unknown
+from preflight.facts.modules import read_modules
+from rules.backend.iptables import program
+from rules.errors import CommandError
+from rules.run import run
+
+_TIMEOUT_S = 20.0
+_NETWORK_MANAGER = "/run/NetworkManager"
+# A chain of the FORWARD hook in iptables' own table, as nft prints it.
+_FORWARD = re.compile(
+    r"table (ip6?) filter \{(?:(?!\n\}).)*?chain FORWARD \{\s*type filter hook forward priority "
+    r"\S+; policy drop;",
+    re.DOTALL,
+)
+
+
+def find_extras(
+    planned: Planned,
+    place: Place,
+    *,
+    archive: dict[str, bytes],
+    displace: bool,
+    boot_dir: str,
+) -> tuple[Extras, list[str]]:
+    """(what is to be laid down beside the configuration, what is odd, a line each).
+
+    Raises InstallError for what stands in the way.
+    """
+    warnings: list[str] = []
+    links = _links(planned, place, archive)
+    routes = _routes(planned, warnings)
+    covered = all(
+        any(subnet.version == one.version and subnet.subnet_of(one)  # type: ignore[arg-type]
+            for one in planned.wanted.pod_subnets)
+        for subnet in planned.wanted.subnets
+    )  # fmt: skip
+    if planned.wanted.masquerade == "node" and not covered:
+        warnings.append(
+            "the cluster's pod range is not known: packets to pods of other nodes get this node's "
+            "address; name it with networking.podSubnet in the cluster file"
+        )
+    return Extras(
+        plugins=archive,
+        links=links,
+        displaced=rivals(place.conf_dir, displace=displace),
+        modules=_loadable(planned),
+        routes=routes,
+        accepting=_dropping(planned),
+        boot_dir=boot_dir,
+        network_manager=os.path.isdir(_NETWORK_MANAGER),
+    ), warnings
+
+
+def _links(planned: Planned, place: Place, archive: dict[str, bytes]) -> dict[str, str]:
+    """Plugins that the runtime does not find, and that are elsewhere on this host."""
+    usual = tuple(path for path in DEFAULT_PLUGIN_DIRS if path not in place.plugin_dirs)
+    links: dict[str, str] = {}
+    missing = []
+    first = place.plugin_dirs[0]
+    for kind in dict.fromkeys(programs(planned.wanted)):
+        if kind in archive:
+            continue
+        if found := locate(kind, place.plugin_dirs):
+            # A link of ours from an earlier run stays wanted.
+            if found == f"{first}/{kind}" and os.path.islink(found):
+                links[kind] = os.readlink(found)
+            continue
+        if found := locate(kind, usual):
+            links[kind] = found
+        else:
+            missing.append(kind)
+    if missing:
+        raise InstallError(
+            f"{', '.join(missing)}: not in {', '.join((*place.plugin_dirs, *usual))}; give a "
+            "release with --archive FILE, or install the distribution's package with --package"
+        )
+    return links
+
+
+def rivals(conf_dir: str, *, displace: bool) -> dict[str, str]:
+    """Configuration files that runtimes would take before ours: path -> state.
+
+    Raises InstallError where there are any and nobody said that they may be put aside.
+    """
+    try:
+        names = sorted(os.listdir(conf_dir), key=os.fsencode)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InstallError(f"{conf_dir}: cannot be read: {error.strerror}") from None
+    before = [
+        name
+        for name in names
+        if name.endswith(EXTENSIONS) and os.fsencode(name) < os.fsencode(FILE_NAME)
+    ]
+    found = {f"{conf_dir}/{name}": KINDS["file"].read(f"{conf_dir}/{name}") for name in before}
+    if found and not displace:
+        raise InstallError(
+            f"{', '.join(found)}: comes before {FILE_NAME}, and the runtime would take that; take "
+            "it away, or put it aside with --displace"
+        )
+    return {path: state for path, state in found.items() if state is not None}
+
+
+def _loadable(planned: Planned) -> tuple[str, ...]:
+    """The modules that this kind of network needs, that are not loaded and can be."""
+    needed = needed_modules(planned)
+    unknown = Unknown("not-asked", "the kernel's configuration")
+    modules = read_modules(Host(offline=True), os.uname().release, unknown)
+    return tuple(item.name for item in modules if item.name in needed and item.state == "loadable")
+
+
+def _routes(planned: Planned, warnings: list[str]) -> tuple[tuple[str, str], ...]:
+    """A route to each other node's pods, by its address on a link of this node."""
+    if planned.wanted.plugin not in ("bridge", "ptp"):
+        return ()
+    routes = []
+    for name, subnet, addresses in other_ranges(planned):
+        hops = [one for one in addresses if (":" in one) == (subnet.version == 6)]
+        way = next((way for hop in hops if (way := _on_link(hop))), "")
+        if way:
+            routes.append((str(subnet), way))
+        else:
+            shown = ", ".join(hops) or f"no address of IPv{subnet.version}"
+            warnings.append(
+                f"{name} ({shown}) is on no link of this node: the router between must have a "
+                f"route to {subnet}"
+            )
+    return tuple(routes)
+
+
+def _on_link(address: str) -> str:
+    """``via ADDRESS dev LINK`` where a link leads there without a router; empty elsewhere."""
+    try:
+        found = json.loads(run(["ip", "-j", "route", "get", address], timeout_s=_TIMEOUT_S).stdout)
+    except (CommandError, ValueError):
+        return ""
+    item = found[0] if found else {}
+    if item.get("gateway") or item.get("dev", "lo") == "lo":
+        return ""
+    return f"via {address} dev {item['dev']}"
+
+
+def _dropping(planned: Planned) -> tuple[str, ...]:
+    """The iptables programs whose FORWARD chain has the policy DROP, which Docker sets."""
+    if planned.wanted.plugin not in ("bridge", "ptp"):
+        return ()
+    families = {subnet.version for subnet in planned.wanted.subnets}
+    found = []
+    for source, text in rulesets().items():
+        if source == "nft list ruleset":
+            dropped = {4 if family == "ip" else 6 for family in _FORWARD.findall(text)}
+            found += [program("nft", family) for family in sorted(dropped & families)]
+        elif re.search(r"^:FORWARD DROP", text, re.MULTILINE):
+            family = 6 if source.startswith("ip6") else 4
+            flavour = "legacy" if "legacy" in source else "nft"
+            found += [program(flavour, family)] if family in families else []
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,242 @@
+"""One run of `nodeprep cni install` or `cni remove`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from preflight.cni import journal, leftovers
+from preflight.cni.compose import FILE_NAME, programs
+from preflight.cni.installed import asked
+from preflight.cni.journal import SUBJECT, Step
+from preflight.cni.kinds import InstallError
+from preflight.cni.layout import UNIT, Place, make_items
+from preflight.cni.node import runtime_of, usable_dirs
+from preflight.cniplan import Flags, Planned, make_plan, refuse_errors
+from preflight.facts.cnifiles import DEFAULT_CONF_DIR
+from preflight.facts.host import Host
+from preflight.firewallrun import check_format, say, write
+from rules.errors import EXIT_DONE, CommandError, UsageError
+from rules.record import record
+from rules.run import find_program, run
+from rules.state import Store
+
+_TIMEOUT_S = 60.0
+_PACKAGE_TIMEOUT_S = 600.0
+# Layouts of runtimes that have directories of their own: configuration, plugins.
+LAYOUTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "cri-dockerd": (DEFAULT_CONF_DIR, ("/opt/cni/bin",)),
+    "podman": (DEFAULT_CONF_DIR, ("/usr/libexec/cni", "/usr/lib/cni", "/opt/cni/bin")),
+    "rkt": ("/etc/rkt/net.d", ("/usr/lib/rkt/plugins/net",)),
+    "mesos": ("/etc/mesos/cni/net.d", ("/opt/cni/bin",)),
+}
+# Package manager -> (how it installs, the package with the reference plugins).
+_PACKAGES = {
+    "apt-get": (("install", "-y", "--no-install-recommends"), "containernetworking-plugins"),
+    "dnf": (("install", "-y"), "containernetworking-plugins"),
+    "zypper": (("--non-interactive", "install"), "cni-plugins"),
+}
+
+
+@record
+class Wanted:
+    """The flags of `cni install` beside those of the configuration."""
+
+    flags: Flags
+    archive: str = ""
+    sha256: str = ""
+    package: bool = False
+    displace: bool = False
+    layout: str = ""
+    conf_dir: str = ""
+
+
+def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> int:
+    """Lays it all down, or says what would change."""
+    from preflight.cni.surroundings import find_extras
+
+    check_format(output)
+    store = Store(SUBJECT)
+    place = _place(wanted)
+    archive, origin = _archive(wanted)
+    if wanted.package and not dry_run:
+        install_package()
+    planned = make_plan(_with_dirs(wanted, place))
+    refuse_errors(planned)
+    extras, warnings = find_extras(
+        planned,
+        place,
+        archive=archive,
+        displace=wanted.displace,
+        boot_dir=str(store.path / "boot"),
+    )
+    items = make_items(planned, place, extras)
+    # Plugins of an archive stay although this run names none.
+    items = [*journal.kept(store, place.plugin_dirs, items), *items]
+    steps = journal.make_steps(items, store)
+    if not dry_run and any(step.changes for step in steps):
+        with store.lock():
+            leftovers.note(store, planned.network)
+            journal.apply(steps, store, lambda: _proof(planned, place))
+        _tell_others(steps, place)
+    document = _document("CniInstallation", steps, dry_run=dry_run)
+    document |= {
+        "conf": os.path.join(place.conf_dir, FILE_NAME),
+        "plugin_dirs": list(place.plugin_dirs),
+        "plugins_from": origin or None,
+        "cni_version": planned.wanted.version,
+        "warnings": warnings,
+    }
+    _print(document, steps, diff=diff, dry_run=dry_run, output=output)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    return EXIT_DONE
+
+
+def run_remove(*, force: bool, dry_run: bool, diff: bool, output: str) -> int:
+    """Undoes it all. Refuses while pods hang on the bridge, or where somebody changed something."""
+    check_format(output)
+    store = Store(SUBJECT)
+    steps, drifted = journal.make_removal(store)
+    if not force:
+        busy = [name for step in steps if step.kind == "bridge" for name in _ports(step.name)]
+        if busy:
+            raise InstallError(
+                f"{len(busy)} pods hang on the bridge ({', '.join(busy[:3])}); drain the node "
+                "first, or use --force"
+            )
+        if drifted:
+            raise InstallError(
+                f"{', '.join(drifted)}: changed by somebody since; --force undoes that too"
+            )
+    if not dry_run and (steps or store.path.exists()):
+        with store.lock():
+            leftovers.clear(store)
+            journal.remove(steps, store)
+        _tell_others(steps, None)
+    document = _document("CniRemoval", steps, dry_run=dry_run)
+    _print(document, steps, diff=diff, dry_run=dry_run, output=output)
+    return EXIT_DONE
+
+
+def _place(wanted: Wanted) -> Place:
+    """The directories: of a flag, a layout, or the runtime that is installed."""
+    if wanted.layout:
+        if wanted.layout not in LAYOUTS:
+            raise UsageError(f"--layout takes {', '.join(LAYOUTS)}, not {wanted.layout!r}")
+        conf_dir, plugin_dirs = LAYOUTS[wanted.layout]
+    else:
+        runtime = runtime_of(Host(offline=True))
+        conf_dir = runtime.conf_dir or DEFAULT_CONF_DIR
+        plugin_dirs = usable_dirs(runtime.plugin_dirs)
+    directories = wanted.flags.plugin_dirs or plugin_dirs
+    for path in (wanted.conf_dir or conf_dir, *directories):
+        if not path.startswith("/") or "\0" in path:
+            raise UsageError(f"{path!r} is no absolute path of a directory")
+    return Place(
+        os.path.normpath(wanted.conf_dir or conf_dir), tuple(map(os.path.normpath, directories))
+    )
+
+
+def _with_dirs(wanted: Wanted, place: Place) -> Flags:
+    """The plugins are asked where the runtime finds them, and where else they may be."""
+    from dataclasses import replace
+
+    from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
+
+    directories = tuple(dict.fromkeys([*place.plugin_dirs, *DEFAULT_PLUGIN_DIRS]))
+    return replace(wanted.flags, plugin_dirs=directories)
+
+
+def _archive(wanted: Wanted) -> tuple[dict[str, bytes], str]:
+    if not wanted.archive:
+        if wanted.sha256:
+            raise UsageError("--sha256 goes with --archive")
+        return {}, ""
+    from preflight.cni.archive import read_archive
+
+    return read_archive(wanted.archive, wanted.sha256)
+
+
+def install_package() -> None:
+    """The distribution's own package. It stays when the pod network is removed."""
+    for manager, (words, package) in _PACKAGES.items():
+        if find_program(manager) is not None:
+            run([manager, *words, package], timeout_s=_PACKAGE_TIMEOUT_S)
+            return
+    raise InstallError(f"--package needs one of {', '.join(_PACKAGES)}, and none is here")
+
+
+def _proof(planned: Planned, place: Place) -> None:
+    """Every plugin answers from where the runtime looks. Else a noexec mount, or a wrong file."""
+    if planned.wanted.plugin.startswith("win-"):
+        return
+    found, missing = asked(programs(planned.wanted), place.plugin_dirs)
+    silent = [*missing, *(kind for kind, said in found.items() if not said)]
+    if silent:
+        raise InstallError(
+            f"{', '.join(silent)} in {place.plugin_dirs[0]} cannot be run: another architecture, "
+            "or a directory that is mounted noexec (findmnt -T)"
+        )
+    version = planned.wanted.version
+    deaf = [kind for kind in programs(planned.wanted)[:-1] if version not in found[kind]]
+    if deaf:
+        raise InstallError(
+            f"{', '.join(deaf)} in {place.plugin_dirs[0]} does not speak cniVersion {version}: "
+            "give --cni-version, or another --archive"
+        )
+
+
+def _tell_others(steps: list[Step], place: Place | None) -> None:
+    """systemd reads its units anew, SELinux labels the plugins; NetworkManager reads its file."""
+    changed = [step.name for step in steps if step.changes]
+    commands = []
+    if any(UNIT in name for name in changed) and os.path.isdir("/run/systemd/system"):
+        commands.append(["systemctl", "daemon-reload"])
+    if any("/NetworkManager/" in name for name in changed):
+        commands.append(["nmcli", "general", "reload", "conf"])
+    if place is not None and os.path.isdir("/sys/fs/selinux") and find_program("restorecon"):
+        commands.append(["restorecon", "-R", place.plugin_dirs[0], place.conf_dir])
+    for command in commands:
+        _tell(command)
+
+
+def _tell(command: list[str]) -> None:
+    try:
+        run(command, timeout_s=_TIMEOUT_S)
+    except CommandError as error:
+        say(f"warning: {error}")
+
+
+def _ports(bridge: str) -> list[str]:
+    try:
+        done = run(["ip", "-o", "link", "show", "master", bridge], timeout_s=_TIMEOUT_S)
+    except CommandError:
+        return []
+    return [line.split(":")[1].strip().partition("@")[0] for line in done.stdout.splitlines()]
+
+
+def _document(kind: str, steps: list[Step], *, dry_run: bool) -> dict[str, Any]:
+    from preflight.report.firewall import change_items
+
+    changes = [step.change() for step in steps if step.changes]
+    return {
+        "schema_version": 1,
+        "kind": kind,
+        "dry_run": dry_run,
+        "changed": bool(changes),
+        "changes": change_items(changes),
+    }
+
+
+def _print(
+    document: dict[str, Any], steps: list[Step], *, diff: bool, dry_run: bool, output: str
+) -> None:
+    from preflight.report.firewall import change_lines
+
+    lines = change_lines([step.change() for step in steps if step.changes], diff=diff)
+    if not lines:
+        lines.append("nothing to change")
+    elif dry_run:
+        lines.append("nothing was changed")
+    write(document, lines, output)
