@@ -42,7 +42,7 @@ _SAID: tuple[tuple[str, str, str, str], ...] = (
         r"no IP addresses available in range set:? ?(\S*)",
         "addresses-used-up",
         "every address of {1} is taken: by live pods, or by leases that dead ones left",
-        "nodeprep cni gc --apply; where that frees nothing, a larger range",
+        "nodeprep cni gc; where that frees nothing, a larger range",
     ),
     (
         r"(?:Chain '?(CNI-\w+)'?|Couldn't load target).*(?:does not exist|No such file)",
@@ -80,7 +80,7 @@ _SAID: tuple[tuple[str, str, str, str], ...] = (
         r"unknown FS magic on|failed to (?:open|Statfs) (?:netns|\")",
         "namespace-gone",
         "the container's network namespace is not there any more",
-        "nodeprep cni gc --apply",
+        "nodeprep cni gc",
     ),
     (
         r"container veth name (?:provided )?\(?(\S+?)\)? already exists",

@@ -171,7 +171,12 @@ def _write_sysctl(name: str, state: str | None) -> None:
 
 
 def _read_module(name: str) -> str | None:
-    return "loaded" if os.path.isdir(f"/sys/module/{name}") else None
+    try:
+        with open("/proc/modules", encoding="ascii") as stream:
+            names = {line.split(" ", 1)[0] for line in stream}
+    except OSError:
+        return None
+    return "loaded" if name.replace("-", "_") in names else None
 
 
 def _write_module(name: str, state: str | None) -> None:

@@ -51,7 +51,7 @@ class Extras:
 
     ``plugins``: name -> bytes out of an archive. ``links``: name -> path of a plugin that is
     elsewhere on this host. ``displaced``: path -> (bytes, mode) of configuration files that would
-    win. ``modules`` that can be loaded and are not. ``routes``: (range, ``via A dev L``).
+    win. ``modules`` that are needed and are not built in. ``routes``: (range, ``via A dev L``).
     ``accepting``: the iptables programs whose FORWARD chain drops. ``boot_dir``: for our script.
     """
 

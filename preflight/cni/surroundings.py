@@ -120,11 +120,15 @@ def rivals(conf_dir: str, *, displace: bool) -> dict[str, str]:
 
 
 def _loadable(planned: Planned) -> tuple[str, ...]:
-    """The modules that this kind of network needs, that are not loaded and can be."""
+    """The modules that this kind of network needs and that are not built in: loaded or not yet."""
     needed = needed_modules(planned)
     unknown = Unknown("not-asked", "the kernel's configuration")
     modules = read_modules(Host(offline=True), os.uname().release, unknown)
-    return tuple(item.name for item in modules if item.name in needed and item.state == "loadable")
+    return tuple(
+        item.name
+        for item in modules
+        if item.name in needed and item.state in ("loadable", "loaded")
+    )
 
 
 def _routes(planned: Planned, warnings: list[str]) -> tuple[tuple[str, str], ...]:

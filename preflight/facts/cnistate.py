@@ -30,7 +30,9 @@ CONTAINER_DIRS = (
 NAMESPACE_DIRS = ("/run/netns", "/run/docker/netns")
 
 
-def read_leases(host: Host, directories: Iterable[str]) -> Known[tuple[IpamLease, ...]]:
+def read_leases(
+    host: Host, directories: Iterable[str], *, limit: int | None = None
+) -> Known[tuple[IpamLease, ...]]:
     """The leases of host-local below its data directories: ``<network>/<address>``."""
     leases: list[IpamLease] = []
     for directory in directories:
@@ -45,7 +47,7 @@ def read_leases(host: Host, directories: Iterable[str]) -> Known[tuple[IpamLease
                 if names.reason == "denied":
                     return names
                 continue
-            for name in names[: ENTRIES_LIMIT - len(leases)]:
+            for name in names[: _most(limit) - len(leases)]:
                 if name == "lock" or name.startswith("last_reserved_ip"):
                     continue
                 lease = _lease(host, f"{directory}/{network}/{name}", network)
@@ -55,6 +57,10 @@ def read_leases(host: Host, directories: Iterable[str]) -> Known[tuple[IpamLease
                     continue
                 leases.append(lease)
     return tuple(leases)
+
+
+def _most(limit: int | None) -> int:
+    return ENTRIES_LIMIT if limit is None else limit
 
 
 def parse_lease(text: str) -> str:
@@ -73,16 +79,18 @@ def _lease(host: Host, path: str, network: str) -> Known[IpamLease]:
     return IpamLease(network, path.rpartition("/")[2], parse_lease(text), age, path)
 
 
-def read_cache(host: Host) -> Known[tuple[CniCacheEntry, ...]]:
+def read_cache(
+    host: Host, directories: Iterable[str] | None = None, *, limit: int | None = None
+) -> Known[tuple[CniCacheEntry, ...]]:
     """libcni's results. Files that are none of them are left out."""
     entries: list[CniCacheEntry] = []
-    for directory in CACHE_DIRS:
+    for directory in CACHE_DIRS if directories is None else directories:
         names = host.listdir(directory)
         if isinstance(names, Unknown):
             if names.reason == "absent":
                 continue
             return names
-        for name in names[: ENTRIES_LIMIT - len(entries)]:
+        for name in names[: _most(limit) - len(entries)]:
             path = f"{directory}/{name}"
             text = host.read(path, _ENTRY_LIMIT_BYTES)
             if isinstance(text, Unknown):

@@ -96,6 +96,7 @@ cat > /etc/containerd/config.toml <<'END'
 {CONFIG}
 END
 containerd --config /etc/containerd/config.toml > /run/ctd/log 2>&1 &
+echo $! > /run/ctd/pid
 for attempt in $(seq 200); do
     grep -q 'containerd successfully booted' /run/ctd/log && break
     sleep 0.05
