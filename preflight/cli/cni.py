@@ -16,6 +16,7 @@ SUBCOMMANDS = {
     "add": "Put a container into the node's network, as the runtime would.",
     "del": "Take a container out of the node's network.",
     "check": "Ask the plugins whether a container's network is as they made it.",
+    "doctor": "Say what is wrong with this pod network, why, and what mends it.",
     "gc": "Take away what dead pods left.",
     "remove": "Undo what install changed on this host, byte for byte.",
 }

@@ -145,6 +145,15 @@ def make_removal(store: Store) -> tuple[list[Step], list[str]]:
     return steps, drifted
 
 
+def drifted(store: Store) -> list[tuple[str, str]]:
+    """(kind, name) of what is not as an installation left it."""
+    return [
+        (kind, name)
+        for kind, name, _, after in _entries(store)
+        if _digest(KINDS[kind].read(name)) != after
+    ]
+
+
 def remove(steps: Sequence[Step], store: Store) -> None:
     """Undoes it all and forgets it. Raises InstallError where something cannot be undone."""
     failures = [_written(step, step.after) for step in steps]
