@@ -7,6 +7,7 @@ from typing import Any
 
 from preflight import config as configuration
 from preflight.cni import journal
+from preflight.cni.between import between_nodes
 from preflight.cni.chain import Caller
 from preflight.cni.doctor import examine, failing
 from preflight.cni.livepods import LivePod, examine_pods
@@ -43,6 +44,7 @@ def run_doctor(
     pods: tuple[LivePod, ...] = ()
     if node is not None:
         places = () if offline else usual_places()
+        causes += between_nodes(settings, node.network)
         pods = examine_pods(node.network, Caller(node.plugin_dirs, place.cache_dir), places)
     healthy = _verdict(findings, causes, pods)
     document = {

@@ -13,11 +13,12 @@ from preflight.cni.failure import INCOMPATIBLE_VERSION, PluginFailure
 from preflight.cni.proof import Cause, Step
 from preflight.cni.schema import BRIDGE_DEFAULT_NAME
 from preflight.cni.spec import NetworkConfig
+from rules.cluster import IPAddress
 from rules.errors import CommandError, NodeprepError
 from rules.record import record
 
 # Pattern -> (name, what it means, what mends it). {1} is the pattern's first group, {plugin} the
-# plugin's type, {bridge} the network's bridge. The first that matches counts.
+# plugin's type, {bridge} the network's bridge. Every one that matches counts.
 _SAID: tuple[tuple[str, str, str, str], ...] = (
     (
         r'"?(\S+?)"? already has an IP address different from',
@@ -143,6 +144,37 @@ _SAID: tuple[tuple[str, str, str, str], ...] = (
         "mount -o remount,rw the file system of /var/lib/cni",
     ),
     (
+        r"CNI veth created for bridge (\S+) was not found|veth .* not (?:found|connected) .*bridge",
+        "pod-unplugged",
+        "the pod's interface does not hang on {bridge} any more",
+        "delete the pod and it is made anew; or: ip link set VETH master {bridge}",
+    ),
+    (
+        r"Expected Route .*not found in routing table",
+        "pod-route",
+        "a route inside the pod is gone",
+        "delete the pod and it is made anew",
+    ),
+    (
+        r"Failed to find address added by container",
+        "lease-lost",
+        "the pod's address is not reserved any more, and the next pod may get the same one",
+        "delete the pod and it is made anew, before another one gets its address",
+    ),
+    (
+        r"Failed to find Gateway (\S+) for interface (\S+)",
+        "pod-link-down",
+        "the interface inside the pod is down or has lost its routes",
+        "delete the pod and it is made anew; or, inside it: ip link set eth0 up",
+    ),
+    (
+        r"network is unreachable|no route to host|nexthop has invalid gateway",
+        "route-unreachable",
+        "a route in ipam.routes has a gateway that no pod reaches at that moment "
+        "(containernetworking/plugins#289)",
+        "give the route a gateway within the pod range, or none",
+    ),
+    (
         r"device or resource busy",
         "master-busy",
         "the link carries something else already: a bridge, or pods of another kind",
@@ -170,20 +202,22 @@ def bridge_name(network: NetworkConfig) -> str:
     return BRIDGE_DEFAULT_NAME
 
 
-def explain(failure: NodeprepError, network: NetworkConfig) -> Cause | None:
-    """What a failure means; None where its words are not known."""
+def explain(failure: NodeprepError, network: NetworkConfig) -> list[Cause]:
+    """What a failure means, each of the things that it says; empty where its words are unknown."""
     plugin = failure.plugin if isinstance(failure, PluginFailure) else network.chain[0]
     if isinstance(failure, PluginFailure) and failure.code == INCOMPATIBLE_VERSION:
-        return Cause(
-            "version",
-            f"{plugin} does not speak the cniVersion of {network.path}",
-            "nodeprep cni render shows one that all plugins here speak",
-        )
+        return [
+            Cause(
+                "version",
+                f"{plugin} does not speak the cniVersion of {network.path}",
+                "nodeprep cni render shows one that all plugins here speak",
+            )
+        ]
     if isinstance(failure, CommandError) and failure.reason == "absent":
-        return Cause("program-missing", str(failure), "nodeprep cni install, or install it")
-    words = str(failure)
+        return [Cause("program-missing", str(failure), "nodeprep cni install, or install it")]
+    found = []
     for pattern, name, meaning, remedy in _SAID:
-        match = re.search(pattern, words, re.IGNORECASE | re.DOTALL)
+        match = re.search(pattern, str(failure), re.IGNORECASE | re.DOTALL)
         if match is not None:
             values = {
                 "1": (match[1] or "the range") if match.re.groups else "",
@@ -191,8 +225,8 @@ def explain(failure: NodeprepError, network: NetworkConfig) -> Cause | None:
                 "bridge": bridge_name(network),
                 "option": kernel_option(plugin),
             }
-            return Cause(name, _fill(meaning, values), _fill(remedy, values))
-    return None
+            found.append(Cause(name, _fill(meaning, values), _fill(remedy, values)))
+    return found
 
 
 def kernel_option(plugin: str) -> str:
@@ -227,6 +261,15 @@ def by_steps(steps: Sequence[Step], network: NetworkConfig, scene: Scene) -> lis
     bridge = bridge_name(network)
     causes = []
     if "hairpin" in bad and "service" in good and not first.get("hairpinMode"):
+        if first.get("promiscMode") is True:
+            causes.append(
+                Cause(
+                    "promiscuous",
+                    "a promiscuous bridge stands in for hairpin mode: it does not do that for "
+                    "Services, and packets of UDP arrive twice (kubernetes/kubernetes#25793)",
+                    f'write "hairpinMode": true in place of promiscMode in {network.path}',
+                )
+            )
         causes.append(
             Cause(
                 "hairpin",
@@ -272,6 +315,30 @@ def _only_large(step: Step, good: Collection[str]) -> bool:
     """Whether a full-size packet is lost where a small one gets through."""
     name, six, _ = step.name.partition("-ipv6")
     return step.ok is False and f"{_SMALL.get(name, '')}{six}" in good
+
+
+def untold(steps: Sequence[Step], addresses: Sequence[IPAddress]) -> tuple[Cause, ...]:
+    """Where to look on, when packets are lost and nothing that is known explains it."""
+    lost = [step for step in steps if step.ok is False and step.name in _CROSSING]
+    if not lost or not addresses:
+        return ()
+    return (
+        Cause(
+            "filtered",
+            f"packets of {addresses[0]} are lost on this host or beyond it ({lost[0].name}), and "
+            "no setting that is known explains it: most often a rule of a packet filter",
+            f"nodeprep firewall trace --from {addresses[0]} --to {_target(lost[0])} --proto icmp "
+            "--hook forward, which names the rule; else tcpdump on the uplink",
+        ),
+    )
+
+
+def _target(step: Step) -> str:
+    """The address that a probe was sent to: the first word of its step."""
+    return step.detail.partition(": ")[0].partition(" ")[0]
+
+
+_CROSSING = frozenset({"pod-to-pod", "pod-to-outside", "host-to-pod", "service"})
 
 
 def _too_large(step: Step, network: NetworkConfig) -> Cause:

@@ -18,7 +18,7 @@ def diagnose(steps: Steps, network: NetworkConfig, settings: Settings) -> tuple[
     """The causes, the most certain first; none where every step went well."""
     if all(step.ok is not False for step in steps.done):
         return ()
-    found = [cause for failure in steps.failures if (cause := causes.explain(failure, network))]
+    found = [cause for failure in steps.failures for cause in causes.explain(failure, network)]
     found += causes.by_steps(steps.done, network, steps.scene)
     found += [
         Cause(
@@ -29,4 +29,4 @@ def diagnose(steps: Steps, network: NetworkConfig, settings: Settings) -> tuple[
         for finding in failing(examine(settings, network))
         if finding.status is Status.FAIL or finding.id in _TELLING
     ]
-    return causes.unique(found)
+    return causes.unique(found) or causes.untold(steps.done, steps.addresses)

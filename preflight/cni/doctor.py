@@ -23,6 +23,8 @@ AROUND = (
     "pod-cidr-free",
     "mtu-fits",
     "cri-cni-paths",
+    "mac-unique",
+    "machine-id-unique",
 )
 OWN = (
     "cni-conf-winner",
@@ -53,18 +55,19 @@ def examine(
 
 
 def with_ranges(settings: Settings, network: NetworkConfig | None) -> Settings:
-    """Where the cluster's pod ranges are not known, those of the configuration stand in."""
-    if settings.cluster.pod_subnets or network is None:
+    """Where the cluster's pod ranges of a family are not known, the configuration's stand in."""
+    if network is None:
         return settings
-    subnets = tuple(
-        dict.fromkeys(
-            item.network
-            for ipam in network.ipams()
-            for members in range_sets(ipam)
-            for item in members
-        )
+    known = settings.cluster.pod_subnets
+    subnets = dict.fromkeys(
+        item.network
+        for ipam in network.ipams()
+        for members in range_sets(ipam)
+        for item in members
+        if item.network.version not in {one.version for one in known}
     )
-    return replace(settings, cluster=replace(settings.cluster, pod_subnets=subnets))
+    cluster = replace(settings.cluster, pod_subnets=(*known, *subnets))
+    return replace(settings, cluster=cluster) if subnets else settings
 
 
 def failing(findings: list[Finding]) -> list[Finding]:

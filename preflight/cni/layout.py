@@ -15,11 +15,11 @@ from preflight.cni.compose import FILE_NAME
 from preflight.cni.journal import Item
 from preflight.cni.kinds import bridge_state, file_state, link_state, nft_state
 from preflight.cniplan import Planned
+from rules.backend.iptables import program
 from rules.cluster import IPNetwork
 from rules.persist import quoted, systemd_runs
 from rules.record import field, record
 from rules.render.templating import fill
-from rules.run import find_program
 
 TABLE = "nodeprep_pods"
 UNIT = "nodeprep-pods.service"
@@ -53,6 +53,7 @@ class Extras:
     elsewhere on this host. ``displaced``: path -> (bytes, mode) of configuration files that would
     win. ``modules`` that are needed and are not built in. ``routes``: (range, ``via A dev L``).
     ``accepting``: the iptables programs whose FORWARD chain drops. ``boot_dir``: for our script.
+    ``filter``: who masquerades: ``native`` (nft), or iptables of kind ``nft`` or ``legacy``.
     """
 
     plugins: dict[str, bytes] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Extras:
     accepting: tuple[str, ...] = ()
     boot_dir: str = "/var/lib/nodeprep/cni/boot"
     network_manager: bool = False
+    filter: str = "native"
 
 
 def make_items(planned: Planned, place: Place, extras: Extras) -> list[Item]:
@@ -81,14 +83,14 @@ def make_items(planned: Planned, place: Place, extras: Extras) -> list[Item]:
     if bridge:
         items.append(Item("bridge", wanted.bridge, bridge))
     tables = masquerade_texts(planned) if wanted.masquerade == "node" and on_host else {}
-    by_nft = find_program("nft") is not None
+    by_nft = extras.filter == "native"
     if by_nft:
         items += [
             Item("nft", f"{family} {TABLE}", nft_state(f"{family} {TABLE}", text))
             for family, text in tables.items()
         ]
-    rules = [] if by_nft or not tables else masquerade_rules(planned)
-    rules += [rule for program in extras.accepting for rule in accept_rules(program, planned)]
+    rules = [] if by_nft or not tables else masquerade_rules(planned, extras.filter)
+    rules += [rule for name in extras.accepting for rule in accept_rules(name, planned)]
     items += [Item("rule", rule, "present") for rule in rules]
     items += [Item("route", destination, way) for destination, way in extras.routes]
     items += _boot(planned, extras, tables if by_nft else {}, rules, bridge)
@@ -209,25 +211,24 @@ def _spared(planned: Planned, subnet: IPNetwork) -> list[str]:
     return [*map(str, ranges if covered else [*ranges, subnet]), _MULTICAST[subnet.version]]
 
 
-def masquerade_rules(planned: Planned) -> list[str]:
-    """The same by iptables, where there is no nft. The last one is put in first."""
+def masquerade_rules(planned: Planned, flavour: str) -> list[str]:
+    """The same by iptables-nft or -legacy (``flavour``). The last one is put in first."""
     rules = []
     for subnet in planned.wanted.subnets:
-        program = "iptables" if subnet.version == 4 else "ip6tables"
-        head = f"{program} nat POSTROUTING -s {subnet}"
+        head = f"{program(flavour, subnet.version)} nat POSTROUTING -s {subnet}"
         note = f"-m comment --comment {NOTE}"
         rules.append(f"{head} {note} -j MASQUERADE")
         rules += [f"{head} -d {spared} {note} -j RETURN" for spared in _spared(planned, subnet)]
     return rules
 
 
-def accept_rules(program: str, planned: Planned) -> list[str]:
+def accept_rules(name: str, planned: Planned) -> list[str]:
     """What lets pods through a FORWARD chain that drops: an own table could not (design, 4.1)."""
-    family = 6 if program.startswith("ip6") else 4
+    family = 6 if name.startswith("ip6") else 4
     subnets = [one for one in planned.wanted.subnets if one.version == family]
     note = f"-m comment --comment {NOTE}"
     return [
-        f"{program} filter FORWARD {way} {subnet} {note} -j ACCEPT"
+        f"{name} filter FORWARD {way} {subnet} {note} -j ACCEPT"
         for subnet in subnets
         for way in ("-s", "-d")
     ]

@@ -127,13 +127,12 @@ def _check(
 def _said(failure: NodeprepError | None, network: NetworkConfig) -> list[Cause]:
     if failure is None:
         return []
-    known = causes.explain(failure, network)
     words = Cause(
         "check",
         f"CHECK: {failure}",
         "nodeprep cni del, then add; for a pod of Kubernetes: delete it, and it is made anew",
     )
-    return [known or words]
+    return causes.explain(failure, network) or [words]
 
 
 def _probes(pod: Pod, network: NetworkConfig, places: Sequence[Outside]) -> list[Probe]:

@@ -17,9 +17,9 @@ from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
 from preflight.facts.host import Host
 from preflight.facts.model import Unknown
 from preflight.facts.modules import read_modules
-from rules.backend.iptables import program
+from rules.backend.iptables import flavour_of, program
 from rules.errors import CommandError
-from rules.run import run
+from rules.run import find_program, run
 
 _TIMEOUT_S = 20.0
 _NETWORK_MANAGER = "/run/NetworkManager"
@@ -65,6 +65,7 @@ def find_extras(
         accepting=_dropping(planned),
         boot_dir=boot_dir,
         network_manager=os.path.isdir(_NETWORK_MANAGER),
+        filter=_filter(),
     ), warnings
 
 
@@ -160,6 +161,14 @@ def _on_link(address: str) -> str:
     if item.get("gateway") or item.get("dev", "lo") == "lo":
         return ""
     return f"via {address} dev {item['dev']}"
+
+
+def _filter() -> str:
+    """Who masquerades. Rules in two packet filters act both, and only one is seen by each tool."""
+    legacy = [text for source, text in rulesets().items() if "legacy" in source]
+    if any(re.search(r"^(?:-A |:\S+ DROP)", text, re.MULTILINE) for text in legacy):
+        return "legacy"
+    return "native" if find_program("nft") is not None else flavour_of() or "nft"
 
 
 def _dropping(planned: Planned) -> tuple[str, ...]:
