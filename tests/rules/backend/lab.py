@@ -60,7 +60,10 @@ OTHER = ", ".join(f"198.51.100.{last}" for last in range(1, 80, 2))
 
 
 class Machine:
-    """``run`` is a command in it, ``nodeprep`` the program, ``state`` its state directory."""
+    """``run`` is a command in it, ``nodeprep`` the program, ``state`` its state directory.
+
+    ``pid`` is its first process, as seen from outside.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -85,6 +88,7 @@ class Machine:
             raise AssertionError(self._process.stderr.read())
         parent = self._process.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        self.pid = int(children[0])
         self._enter = ["nsenter", "-t", children[0], "-n", "-m", "-p", "--"]
 
     def close(self) -> None:
