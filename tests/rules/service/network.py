@@ -53,6 +53,17 @@ class Network:
         for machine in (*self.machines.values(), self._switch):
             machine.close()
 
+    def add_pod(self, node: str, name: str, prefixes: Sequence[tuple[str, int]]) -> None:
+        """A machine behind ``pod0`` of a node, which forwards for it: it is .5, the node .1."""
+        self.machines[name] = self._machine(self.config.parent / name)
+        cable(self[node], "pod0", self[name])
+        configure(self[node], "pod0", [f"{net}1/{bits}" for net, bits in prefixes])
+        configure(self[name], "eth0", [f"{net}5/{bits}" for net, bits in prefixes])
+        for net, _ in prefixes:
+            self[name].run("ip", "route", "add", "default", "via", f"{net}1")
+        for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            self[node].shell(f"echo 1 > /proc/sys/net/{setting}")
+
     def __getitem__(self, name: str) -> Machine:
         return self.machines[name]
 
@@ -109,21 +120,32 @@ class Network:
         return Machine(directory)
 
     def _plug(self, name: str, addresses: Sequence[str]) -> None:
-        machine = self[name]
-        # From outside: a machine does not see the other's processes.
-        subprocess.run(
-            [
-                *("nsenter", "-t", str(self._switch.pid), "-n", "--"),
-                *("ip", "link", "add", name, "master", "br0", "up", "type", "veth"),
-                *("peer", "name", "eth0", "netns", str(machine.pid)),
-            ],
-            check=True,
-        )
-        lines = [f"ip address add {address} dev eth0 nodad" if ":" in address
-                 else f"ip address add {address} dev eth0" for address in addresses]  # fmt: skip
-        machine.shell("\n".join([_TALKATIVE, "ip link set eth0 up", *lines]))
+        cable(self._switch, name, self[name])
+        self._switch.run("ip", "link", "set", name, "master", "br0", "up")
+        configure(self[name], "eth0", addresses)
 
     def _received(self, name: str) -> int:
         """Packets that have come to a machine."""
         shown = json.loads(self[name].run("ip", "-s", "-json", "link", "show", "eth0"))
         return int(shown[0]["stats64"]["rx"]["packets"])
+
+
+def cable(near: Machine, device: str, far: Machine) -> None:
+    """Links two machines: ``device`` here, ``eth0`` there."""
+    # From outside: a machine does not see the other's processes.
+    subprocess.run(
+        [
+            *("nsenter", "-t", str(near.pid), "-n", "--", "ip", "link", "add", device),
+            *("type", "veth", "peer", "name", "eth0", "netns", str(far.pid)),
+        ],
+        check=True,
+    )
+
+
+def configure(machine: Machine, device: str, addresses: Sequence[str]) -> None:
+    """Raises a link and gives it its addresses."""
+    lines = [
+        f"ip address add {address} dev {device} {'nodad' if ':' in address else ''}"
+        for address in addresses
+    ]
+    machine.shell("\n".join([_TALKATIVE, f"ip link set {device} up", *lines]))

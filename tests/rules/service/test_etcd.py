@@ -92,8 +92,8 @@ def test_etcd_elects_writes_and_survives_a_restart(
     gone.put("key", "written by it", through="127.0.0.1")
     assert left[1].get("key", through="127.0.0.1") == "written by it"
 
-    # The same members under the other backends, while they run; nobody else comes near.
-    for backend in BACKENDS:
+    # The same members under the other backends, while they run; the stranger reaches none of them.
+    for backend in BACKENDS[1:]:
         network.apply(MASTERS, "multi-master", backend)
         one.put("backend", backend, through=MASTERS["m2"])
         assert members["m3"].get("backend", through=MASTERS["m1"]) == backend
