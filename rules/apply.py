@@ -31,6 +31,7 @@ from rules.rollback import (
 from rules.session import Session, refusal
 from rules.snapshot import APPLIED, LAST, PENDING, Applied, Snapshot
 from rules.state import Store
+from rules.tracking import let_meet
 
 _TICK_S = 0.2
 # With more addresses than this the whole space is left to `firewall verify`: it costs a second.
@@ -199,7 +200,10 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
         own |= {name: backend(name).read() for name in plan.others}
         pending = begin(store, own, request.arming, plan.pending)
         try:
-            owner.load(plan.applied.texts, plan.live)
+            live = plan.live
+            if request.posture is Posture.ENFORCE and not plan.others:
+                live = let_meet(owner, plan.applied.texts, live)
+            owner.load(plan.applied.texts, live)
             for other in plan.others:
                 backend(other).restore({})
             _verify(owner, plan)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from rules.access import Admission, Hook
 from rules.cluster import IPAddress
 from rules.flows import Protocol
 from rules.record import record
+from rules.sockets import parse_connections, plain_address
 
-_ESTABLISHED = "01"
 _MOST_ANCESTORS = 64
 
 
@@ -37,19 +35,12 @@ def parse_connection(text: str) -> Session | None:
         return None
     try:
         ports = int(words[1]), int(words[3])
-        ends = _address(words[0]), _address(words[2])
+        ends = plain_address(words[0]), plain_address(words[2])
     except ValueError:
         return None
     if not all(0 < port < 65536 for port in ports):
         return None
     return Session(ends[0], ports[0], ends[1], ports[1])
-
-
-def _address(text: str) -> IPAddress:
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
 
 
 def operator_session(
@@ -104,23 +95,10 @@ def _socket_of(process: Path) -> Session | None:
     except OSError:
         return None
     for name in ("tcp", "tcp6"):
-        for line in _read(process / "net" / name).splitlines()[1:]:
-            words = line.split()
-            if len(words) > 9 and words[3] == _ESTABLISHED and words[9] in inodes:
-                (server, server_port), (client, client_port) = map(_end, words[1:3])
-                if not client.is_loopback or not server.is_loopback:
-                    return Session(client, client_port, server, server_port)
+        for found in parse_connections(_read(process / "net" / name)):
+            if found.inode in inodes and not found.on_loopback:
+                return Session(found.remote, found.remote_port, found.local, found.local_port)
     return None
-
-
-def _end(text: str) -> tuple[IPAddress, int]:
-    """``0B0200C0:0016`` of /proc/net/tcp: words of the machine's byte order -> address, port."""
-    digits, _, port = text.partition(":")
-    raw = bytes.fromhex(digits)
-    if sys.byteorder == "little":
-        raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
-    address: IPAddress = IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw)
-    return _address(str(address)), int(port, 16)
 
 
 def refusal(session: Session, admitted: tuple[Admission, ...]) -> str:

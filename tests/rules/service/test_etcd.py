@@ -99,3 +99,19 @@ def test_etcd_elects_writes_and_survives_a_restart(
         assert members["m3"].get("backend", through=MASTERS["m1"]) == backend
     for name, address in MASTERS.items():
         assert network.scan("stranger", address, name) == DHCP_ONLY[4]
+
+
+@pytest.mark.parametrize("backend", ["nftables", "iptables-legacy"])
+def test_members_that_run_do_not_notice_their_first_rules(
+    network: Network, members: dict[str, Member], backend: str
+) -> None:
+    # No rule, so that no connection is tracked: those of the members are open already.
+    for name, member in members.items():
+        network[name].nodeprep("firewall", "remove")
+        member.start()
+    wait_until(lambda: all(member.has_leader() for member in members.values()))
+    one = members["m1"]
+    one.put("rules", "none", through=MASTERS["m2"])
+    network.apply(MASTERS, "multi-master", backend)
+    for member in members.values():
+        one.put("rules", f"{backend} of {member.name}", through=member.address)
