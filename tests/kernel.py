@@ -27,9 +27,13 @@ def missing() -> str:
     return "" if tried.returncode == 0 else tried.stderr.strip() or "unshare failed"
 
 
-def require_kernel() -> None:
-    """Skips with the reason; fails where CI demands that kernel tests run."""
-    if reason := missing():
+def require_kernel(*programs: str) -> None:
+    """Skips with the reason; fails where CI demands that kernel tests run.
+
+    ``programs``: what the test runs beside the usual tools.
+    """
+    absent = [program for program in programs if shutil.which(program) is None]
+    if reason := missing() or ", ".join(f"{program} is not installed" for program in absent):
         if os.environ.get("NODEPREP_REQUIRE_KERNEL") == "1":
             pytest.fail(f"a kernel test cannot run here: {reason}")
         pytest.skip(reason)

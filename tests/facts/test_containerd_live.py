@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from typing import Any
@@ -54,10 +52,7 @@ SystemdCgroup = true
 
 
 def facts_beside(config: str) -> dict[str, Any]:
-    require_kernel()
-    if shutil.which("containerd") is None:
-        stop = pytest.fail if os.environ.get("NODEPREP_REQUIRE_KERNEL") == "1" else pytest.skip
-        stop("containerd is not installed")
+    require_kernel("containerd")
     done = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "sh", "-c", _SCRIPT,
          "sh", sys.executable],

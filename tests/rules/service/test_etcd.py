@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from rules.cluster import Role
+from tests.kernel import require_kernel
 from tests.rules.backend.lab import wait_until
 from tests.rules.service.etcd import Member
 from tests.rules.service.network import BACKENDS, EVERY_PORT, Network
@@ -53,6 +54,7 @@ def reached(network: Network, family: int) -> None:
 @pytest.fixture
 def members(network: Network) -> Iterator[dict[str, Member]]:
     """Not started. In the end none of them runs."""
+    require_kernel("etcd", "etcdctl")
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(closing(Member(network[name], name, MASTERS)))
