@@ -18,9 +18,11 @@ from struct import pack, unpack_from
 PORTS = range(1, 65536)
 # After so many packets their answers are read: neither a receive buffer nor the queue between two
 # namespaces (net.core.netdev_max_backlog, 1,000) ever fills.
-_BATCH = 128
+_BATCH = 200
 # Nothing for so long: nothing more comes. The namespaces are on one machine.
 _QUIET_S = 0.3
+# For the target's hardware address; few packets wait for one (net.ipv4.neigh.*.unres_qlen).
+_NEIGHBOUR_S = 0.05
 _SYN = 0x02
 _IPV6_CHECKSUM = 7  # <linux/in6.h>: where the kernel writes the checksum
 _PORT_UNREACHABLE = {4: 3, 6: 1}  # the ICMP type of "destination unreachable"
@@ -69,7 +71,7 @@ class Scan:
         for count, packet in enumerate(self._packets()):
             self._sender.sendto(packet, (self._target, 0))
             if count == 0:
-                self._read(_QUIET_S)  # until the target's hardware address is known
+                self._read(_NEIGHBOUR_S)
             elif count % _BATCH == 0:
                 self._read(0)
         while self._read(_QUIET_S):
