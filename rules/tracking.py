@@ -45,9 +45,9 @@ def without_drops(texts: Texts) -> dict[str, dict[str, str]]:
 
 
 def has_connections() -> bool:
-    """Whether a TCP connection is open that leaves this host. Raises CommandError."""
+    """Whether a TCP connection to another host is open. Raises CommandError."""
     return any(
-        not connection.on_loopback
+        not connection.on_loopback and connection.local != connection.remote
         for name in ("tcp", "tcp6")
         for connection in parse_connections(_read(f"/proc/net/{name}"))
     )

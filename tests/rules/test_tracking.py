@@ -18,6 +18,7 @@ _LINE = "   0: {} {} 00000000:00000000 00:00000000 00000000     0        0 4711 
 OPEN = _LINE.format("0B0200C0:C350", "0C0200C0:094C 01")
 LISTENING = _LINE.format("0B0200C0:094C", "00000000:0000 0A")
 LOOPBACK = _LINE.format("0100007F:C350", "0100007F:094C 01")
+TO_ITSELF = _LINE.format("0B0200C0:C350", "0B0200C0:094C 01")
 TEXTS = {"nftables": {"nodeprep.nft": 'accept\ncounter drop comment "nodeprep:enforce"\n'}}
 
 
@@ -53,7 +54,7 @@ class Loads(Nftables):
 @pytest.mark.parametrize(
     ("table", "live", "first"),
     [
-        (_HEAD + LISTENING + LOOPBACK, {}, []),
+        (_HEAD + LISTENING + LOOPBACK + TO_ITSELF, {}, []),
         (_HEAD + OPEN, {"table": "old"}, []),
         (_HEAD + LISTENING + OPEN, {}, ["accept\n"]),
     ],
