@@ -25,6 +25,8 @@ from rules.way import Kind, Layout, Way
 # Reproducible: the same policy and text give the same probes.
 SEED = 3
 MANY, FEW, VERY_FEW = 5000, 100, 8
+# MANY ports are dealt out among so many senders, each of whom sends the ends of all ranges too.
+HANDS = 4
 # Edges of source ranges that are probed in each family; more are sampled.
 MOST_EDGES = 400
 OUTSIDE = "outside"
@@ -79,7 +81,8 @@ class Sender:
 class Probes:
     """Everything that is sent in one family.
 
-    ``senders`` send the ``keys`` of each way, or ``few_keys`` where their ports tell nothing;
+    ``senders`` send the ``keys`` of each way, in turn the first hand, the second and so on, or
+    ``few_keys`` where their ports tell nothing;
     ``edges`` send ``edge_keys``. ``destinations`` are at the edges of the pods' ranges.
     ``sampled_edges``: whether there were too many edges.
     """
@@ -88,10 +91,15 @@ class Probes:
     senders: tuple[Sender, ...]
     edges: tuple[IPAddress, ...]
     destinations: tuple[IPAddress, ...]
-    keys: dict[Way, dict[Kind, tuple[int, ...]]]
+    keys: dict[Way, tuple[dict[Kind, tuple[int, ...]], ...]]
     few_keys: dict[Kind, tuple[int, ...]]
     edge_keys: dict[Kind, tuple[int, ...]]
     sampled_edges: bool
+
+    def keys_of(self, way: Way, number: int) -> dict[Kind, tuple[int, ...]]:
+        """What the sender with this number sends on a way."""
+        hands = self.keys[way]
+        return hands[number % len(hands)]
 
 
 def make_probes(
@@ -113,7 +121,7 @@ def make_probes(
     too_many = len(edges) > MOST_EDGES
     keys = _Keys(family, expected, _numbers(written), chance)
     by_sample = {
-        sample: {kind: keys.of(kind, sample) for kind in Kind}
+        sample: keys.hands(sample)
         for sample in sorted({FEW, *(depth.sample(way) for way in layout.ways)}, key=str)
     }
     return Probes(
@@ -122,7 +130,7 @@ def make_probes(
         edges=tuple(sorted(chance.sample(edges, MOST_EDGES), key=int) if too_many else edges),
         destinations=_edges(expected.pods.get(family, ()), taken),
         keys={way: by_sample[depth.sample(way)] for way in layout.ways},
-        few_keys=by_sample[FEW],
+        few_keys=by_sample[FEW][0],
         edge_keys={kind: keys.at_edges(kind) for kind in Kind},
         sampled_edges=too_many,
     )
@@ -239,21 +247,41 @@ class _Keys:
         self._family, self._expected = family, expected
         self._numbers, self._chance = numbers, chance
 
-    def of(self, kind: Kind, sample: int | None) -> tuple[int, ...]:
-        """All protocols and ICMP types, with one code or sixteen; the ports as ``sample`` says.
+    def hands(self, sample: int | None) -> tuple[dict[Kind, tuple[int, ...]], ...]:
+        """What senders send in turn: all ports (``sample`` None), or the ends and so many others.
 
-        SCTP is never sent whole: its checksum costs time, and one row of the matrix has it.
+        All protocols and ICMP types, with one code or sixteen. SCTP is never sent whole: its
+        checksum costs time, and one row of the matrix has it.
         """
-        if kind is Kind.ICMP:
-            codes = range(16 if sample is None else 1)
-            return tuple(type_ << 8 | code for type_ in range(256) for code in codes)
-        if kind is Kind.PROTOCOL:
-            return _protocols(range(256), self._family)
+        count = HANDS if sample == MANY else 1
+        drawn = {kind: self._draw(kind, sample) for kind in _PORTED}
+        return tuple(
+            {
+                kind: self._hand(kind, sample, drawn[kind][hand::count])
+                if kind in _PORTED
+                else self._unported(kind, 16 if sample is None else 1)
+                for kind in Kind
+            }
+            for hand in range(count)
+        )
+
+    def _draw(self, kind: Kind, sample: int | None) -> list[int]:
+        """Random ports."""
+        if kind is not Kind.SCTP and sample is None:
+            return []
+        extra = FEW if kind is Kind.SCTP or sample is None else sample
+        return self._chance.sample(range(LAST_KEY + 1), extra)
+
+    def _hand(self, kind: Kind, sample: int | None, drawn: list[int]) -> tuple[int, ...]:
         if kind is not Kind.SCTP and sample is None:
             return tuple(range(LAST_KEY + 1))
         ends = _beside({0, LAST_KEY, *self._numbers, *self._ends(kind)})
-        extra = FEW if kind is Kind.SCTP or sample is None else sample
-        return tuple(sorted(ends | self._sample(extra)))
+        return tuple(sorted(ends.union(drawn)))
+
+    def _unported(self, kind: Kind, codes: int) -> tuple[int, ...]:
+        if kind is Kind.ICMP:
+            return tuple(type_ << 8 | code for type_ in range(256) for code in range(codes))
+        return _protocols(range(256), self._family)
 
     def at_edges(self, kind: Kind) -> tuple[int, ...]:
         """The ends of what the policy names, and very few more."""
@@ -263,10 +291,8 @@ class _Keys:
         if kind is Kind.ICMP:
             types = {key >> 8 for key in _beside(ends)}
             return tuple(sorted(type_ << 8 for type_ in types))
-        return tuple(sorted(_beside(ends) | self._sample(VERY_FEW)))
-
-    def _sample(self, size: int) -> set[int]:
-        return set(self._chance.sample(range(LAST_KEY + 1), size))
+        few = self._chance.sample(range(LAST_KEY + 1), VERY_FEW)
+        return tuple(sorted(_beside(ends).union(few)))
 
     def _ends(self, kind: Kind) -> set[int]:
         """Of the ranges that the policy admits."""

@@ -103,9 +103,9 @@ class Run:
 
     def _make_shots(self, probes: Probes) -> Iterable[_Shot]:
         for way in probes.layout.ways:
-            for sender in probes.senders:
+            for number, sender in enumerate(probes.senders):
                 few = way is not Way.INPUT and not self._is_telling(way, sender)
-                keys = probes.few_keys if few else probes.keys[way]
+                keys = probes.few_keys if few else probes.keys_of(way, number)
                 yield from self._shots_from(way, sender.name, sender.address, keys)
             for source in probes.edges:
                 yield from self._shots_from(way, "edge", source, probes.edge_keys)

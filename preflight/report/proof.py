@@ -34,6 +34,7 @@ def document(proof: Proof) -> dict[str, Any]:
         "exact": proof.exact,
         "unexpected": [_difference(one) for one in proof.unexpected],
         "missing": [_difference(one) for one in proof.missing],
+        "sampled": list(proof.sampled),
         "duration_ms": round(proof.duration_ms, 1),
     }
 

@@ -10,7 +10,7 @@ import pytest
 from rules.cluster import Role
 from rules.expected import EVERYTHING, NOTHING, Expected, keys_of
 from rules.policy import policy
-from rules.probeplan import Depth, Probes, make_probes
+from rules.probeplan import HANDS, MANY, Depth, Probes, make_probes
 from rules.render import Posture
 from rules.sweep import ALL_NETWORKS, Case, covering, every_case, sample_cluster
 from rules.way import Kind, Way
@@ -89,22 +89,26 @@ def test_the_edges_of_what_policy_and_rules_name_send_too() -> None:
 
 
 def test_the_ends_of_what_policy_and_rules_name_are_sent() -> None:
-    keys = probes("tcp dport { 4711, 5000-5010 } accept # 8.1.2.3 12:13::14").keys[Way.INPUT]
-    assert {0, 21, 22, 23, 10249, 10250, 10251, 29999, 32768, 65535} <= set(keys[Kind.TCP])
-    assert {4710, 4711, 4712, 4999, 5000, 5010, 5011} <= set(keys[Kind.TCP])
-    assert 5000 <= len(keys[Kind.TCP]) < 6000
+    made = probes("tcp dport { 4711, 5000-5010 } accept # 8.1.2.3 12:13::14")
+    hands = [made.keys_of(Way.INPUT, number) for number in range(HANDS)]
+    for keys in hands:
+        assert {0, 21, 22, 23, 10249, 10250, 10251, 29999, 32768, 65535} <= set(keys[Kind.TCP])
+        assert {4710, 4711, 4712, 4999, 5000, 5010, 5011} <= set(keys[Kind.TCP])
+    assert MANY <= len({port for keys in hands for port in keys[Kind.TCP]}) < MANY + 100
+    keys = made.keys_of(Way.INPUT, HANDS)
+    assert keys == hands[0] != hands[1]
     assert set(range(256)) == {key >> 8 for key in keys[Kind.ICMP]}
     assert len(keys[Kind.PROTOCOL]) == 256 - 4
-    assert not {0, 43, 44, 60} & set(probes(family=6).keys[Way.INPUT][Kind.PROTOCOL])
+    assert not {0, 43, 44, 60} & set(probes(family=6).keys_of(Way.INPUT, 0)[Kind.PROTOCOL])
 
 
 def test_all_ports_are_sent_where_that_is_asked_for() -> None:
     made = probes(depth=Depth.EVERY)
     for way in (Way.INPUT, Way.FORWARD, Way.FORWARD_DNAT):
         for kind in (Kind.TCP, Kind.UDP):
-            assert made.keys[way][kind] == tuple(range(65536))
-    assert len(made.keys[Way.INPUT][Kind.ICMP]) == 256 * 16
-    assert len(made.keys[Way.TRANSIT][Kind.TCP]) < 1000
+            assert made.keys_of(way, 0)[kind] == tuple(range(65536))
+    assert len(made.keys_of(Way.INPUT, 0)[Kind.ICMP]) == 256 * 16
+    assert len(made.keys_of(Way.TRANSIT, 0)[Kind.TCP]) < 1000
 
 
 def test_too_many_edges_are_sampled_and_said() -> None:
