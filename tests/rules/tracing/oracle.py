@@ -81,12 +81,16 @@ _TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class Saved:
-    """A ruleset as text: for nft, for each iptables backend and family, and ipsets."""
+    """A ruleset as text: for nft, for each iptables backend and family, and ipsets.
+
+    ``later`` is for nft after iptables: what somebody adds to iptables' own tables.
+    """
 
     name: str
     nft: str = ""
     iptables: tuple[tuple[str, int, str], ...] = ()
     ipsets: str = ""
+    later: str = ""
 
 
 class Unprintable(Exception):
@@ -137,6 +141,8 @@ class Oracle:
             run(["nft", "-f", "-"], timeout_s=_TIMEOUT_S, stdin=_RECORDER + saved.nft)
             for backend, family, text in saved.iptables:
                 self._restore(backend, family, text)
+            if saved.later:
+                run(["nft", "-f", "-"], timeout_s=_TIMEOUT_S, stdin=saved.later)
         except CommandError as error:
             raise load_failed(saved, error) from error
         try:

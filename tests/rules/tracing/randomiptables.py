@@ -6,6 +6,7 @@ from random import Random
 
 from tests.rules.tracing.oracle import BUILT_IN, Saved
 from tests.rules.tracing.packets import ICMP_TYPES, ICMPV6_TYPES, PORTS
+from tests.rules.tracing.randomnft import random_additions
 
 _NETWORKS = {
     4: (
@@ -250,3 +251,12 @@ def random_iptables(seed: int) -> Saved:
         for family in (4, 6)
     )
     return Saved(f"random iptables {seed}", iptables=texts, ipsets=IPSETS)
+
+
+def random_mixed(seed: int) -> Saved:
+    """Tables of iptables-nft to which nft has added rules and chains."""
+    random = Random(seed)  # noqa: S311  (for tests)
+    texts = tuple(("iptables-nft", family, _Maker(random, family).text()) for family in (4, 6))
+    return Saved(
+        f"random mixed {seed}", iptables=texts, ipsets=IPSETS, later=random_additions(seed)
+    )

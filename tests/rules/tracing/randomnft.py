@@ -98,6 +98,23 @@ class _Maker:
             lines += self.nat()
         return "\n".join([*lines, "}"])
 
+    def additions(self, family: str) -> str:
+        """Rules of nft at the end of iptables' own chains, and a base chain beside them."""
+        self.family = family
+        number = 4 if family == "ip" else 6
+        lines = [f"table {family} filter {{", _SETS[number], _SETS[0]]
+        for name in ("sub2", "sub1", "sub0"):
+            lines += [f"  chain {name} {{", self.rule(jumps=_BELOW[name], hook=""), "  }"]
+        for hook in ("input", "forward"):
+            rules = [
+                self.rule(jumps=("sub0", "sub1", "sub2"), hook=hook)
+                for _ in range(self.random.randint(0, 3))
+            ]
+            lines += [f"  chain {hook.upper()} {{", *rules, "  }"]
+        if self.random.random() < 0.5:
+            lines += self.base(0)
+        return "\n".join([*lines, "}"]) + "\n"
+
     def base(self, place: int) -> list[str]:
         hook = self.random.choices(_HOOKS, weights=(2, 5, 4, 1))[0]
         priority = self.random.choice(_PRIORITIES[hook])
@@ -272,3 +289,9 @@ def random_nft(seed: int) -> Saved:
     maker = _Maker(random)
     tables = [maker.table(number) for number in range(random.randint(1, 3))]
     return Saved(f"random nft {seed}", nft="\n".join(tables))
+
+
+def random_additions(seed: int) -> str:
+    """For nft: what somebody adds to the tables of iptables-nft, of both families."""
+    maker = _Maker(Random(seed))  # noqa: S311  (for tests)
+    return maker.additions("ip") + maker.additions("ip6")

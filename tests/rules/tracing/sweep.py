@@ -17,7 +17,7 @@ from rules.ruleset import Ruleset
 from rules.trace import Trace, Tracer
 from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, Unprintable, isolated
 from tests.rules.tracing.packets import random_packet, way_out
-from tests.rules.tracing.randomiptables import random_iptables
+from tests.rules.tracing.randomiptables import random_iptables, random_mixed
 from tests.rules.tracing.randomnft import random_nft
 from tests.rules.tracing.realistic import realistic
 
@@ -102,15 +102,16 @@ def _routable(packet: Packet, found: Trace) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """A third each: realistic, random nft, random iptables."""
+    """A quarter each: realistic, random nft, random iptables, both in one table."""
     pairs = int(arguments[0]) if arguments else DEFAULT_PAIRS
     rulesets = realistic()
-    third = pairs // 3
-    seeds = range(third // PACKETS_PER_RULESET + 1)
+    quarter = pairs // 4
+    seeds = range(quarter // PACKETS_PER_RULESET + 1)
     rounds = {
-        "realistic": (rulesets, third // len(rulesets) + 20),
+        "realistic": (rulesets, quarter // len(rulesets) + 20),
         "random nft": ((random_nft(seed) for seed in seeds), PACKETS_PER_RULESET + 2),
         "random iptables": ((random_iptables(seed) for seed in seeds), PACKETS_PER_RULESET + 2),
+        "random mixed": ((random_mixed(seed) for seed in seeds), PACKETS_PER_RULESET + 2),
     }
     wrong: list[str] = []
     total = 0
