@@ -1,0 +1,39 @@
+"""Groups of sub-commands, each in its own module that is imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+def lazy_group(prefix: str, commands: dict[str, str]) -> type[TyperGroup]:
+    """A group whose help needs none of its modules.
+
+    ``commands``: name -> its line of help. The module of NAME is ``preflight.cli.PREFIX_NAME``,
+    with ``register(app)``.
+    """
+
+    class LazyGroup(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            """The names in the order in which a person meets them."""
+            return list(commands)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            """The command behind a name, None where there is none."""
+            if cmd_name not in commands:
+                return None
+            single = typer.Typer(rich_markup_mode=None, add_completion=False)
+            import_module(f"preflight.cli.{prefix}_{cmd_name}").register(single)
+            command = typer.main.get_command(single)
+            command.name = cmd_name
+            return command
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:
+            """The help's list of sub-commands, from the lines above and not from the modules."""
+            with formatter.section("Commands"):
+                formatter.write_dl(list(commands.items()))
+
+    return LazyGroup
