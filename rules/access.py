@@ -61,7 +61,7 @@ _MAY_BE_EMPTY = frozenset(
 
 
 _MASTERS = frozenset({Role.MASTER, Role.MULTI_MASTER})
-_ROLES = {
+GROUP_ROLES = {
     Group.MASTERS: _MASTERS,
     Group.WORKERS: frozenset({Role.WORKER}),
     Group.NODES: _MASTERS | {Role.WORKER},
@@ -83,7 +83,7 @@ def group_networks(group: Group, cluster: Cluster) -> tuple[IPNetwork, ...]:
         for network in networks
     ]
     roles = _MASTERS if stacked else frozenset({Role.ETCD})
-    if wanted := roles if group is Group.ETCD else _ROLES.get(group):
+    if wanted := roles if group is Group.ETCD else GROUP_ROLES.get(group):
         named += [
             _network((int(address), address.max_prefixlen), address.version)
             for node in cluster.nodes

@@ -17,7 +17,7 @@ from rules.space import LAST_PROTOCOL, Box, Space, last_port
 
 def input_space(policy: Policy) -> Space:
     """What the node itself must get, by the port that the sender used (so before DNAT)."""
-    return Space.of(_boxes(one for one in let_through(policy) if one.hook is Hook.INPUT))
+    return Space.of(boxes(one for one in let_through(policy) if one.hook is Hook.INPUT))
 
 
 def to_pods_space(policy: Policy) -> Space:
@@ -33,8 +33,8 @@ def to_pods_space(policy: Policy) -> Space:
         for one in let_through(policy, senders)
         if one.hook is Hook.FORWARD and one.family in families
     )
-    whole = _all_protocols([net for item in traffic for net in (*item.pods, *item.nodes)])
-    extra = Space.of(_boxes(admitted))
+    whole = all_protocols([net for item in traffic for net in (*item.pods, *item.nodes)])
+    extra = Space.of(boxes(admitted))
     # Only their few planes need combining; the rest stay as they are.
     keys = {key for key, _ in extra.planes}
     joined = Space(tuple(item for item in whole.planes if item[0] in keys)) | extra
@@ -44,11 +44,11 @@ def to_pods_space(policy: Policy) -> Space:
 
 def from_pods_space(policy: Policy) -> Space:
     """What must be forwarded to any address that is no pod's: everything that pods send."""
-    return _all_protocols([network for item in pod_traffic(policy) for network in item.pods])
+    return all_protocols([network for item in pod_traffic(policy) for network in item.pods])
 
 
-def _all_protocols(networks: list[IPNetwork]) -> Space:
-    """Everything from some networks. Protocols with equally many ports have equal planes."""
+def all_protocols(networks: list[IPNetwork]) -> Space:
+    """Everything from some networks. Protocols with equally many ports have the same plane."""
     numbers = range(LAST_PROTOCOL + 1)
     examples = {last_port(number): number for number in numbers}
     made = dict(
@@ -64,7 +64,8 @@ def _all_protocols(networks: list[IPNetwork]) -> Space:
     )
 
 
-def _boxes(admitted: Iterable[Admission]) -> Iterator[Box]:
+def boxes(admitted: Iterable[Admission]) -> Iterator[Box]:
+    """The packets of some admissions."""
     for one in admitted:
         ranges: list[Interval | None] = [(kind, kind) for kind in one.icmp_types or ()]
         for network in one.sources:

@@ -126,9 +126,16 @@ class Space:
 
     def _combined(self, other: Space, keep: Callable[[bool, bool], bool]) -> Space:
         left, right = dict(self.planes), dict(other.planes)
-        return _space(
-            {key: _sweep(left.get(key, ()), right.get(key, ()), keep) for key in {**left, **right}}
-        )
+        # Spaces of every protocol hold the same few planes many times.
+        memo: dict[tuple[int, int], Plane] = {}
+        found: dict[Key, Plane] = {}
+        for key in {**left, **right}:
+            mine, theirs = left.get(key, ()), right.get(key, ())
+            pair = (id(mine), id(theirs))
+            if pair not in memo:
+                memo[pair] = _sweep(mine, theirs, keep)
+            found[key] = memo[pair]
+        return _space(found)
 
     def size(self) -> int:
         """How many packets are in it."""

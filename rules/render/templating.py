@@ -87,7 +87,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    from rules.render.cloud import hcl
+
     made.filters.update(
+        hcl_head=hcl.head,
+        hcl_body=hcl.body,
         nft_comment=nft_comment,
         iptables_comment=iptables_comment,
         remark=remark,

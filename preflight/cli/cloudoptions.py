@@ -1,0 +1,62 @@
+"""The options that the sub-commands of `nodeprep cloud` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+CloudArgument = Annotated[str, typer.Argument(metavar="CLOUD", help="aws.")]
+RolesOption = Annotated[
+    str,
+    typer.Option("--role", metavar="all|ROLE,..", help="Whose rules; all: those of the cluster."),
+]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="The cloud's first one unless given.")
+]
+NameOption = Annotated[
+    str, typer.Option("--name", metavar="PREFIX", help="With what each group's name begins.")
+]
+NetworkOption = Annotated[
+    str,
+    typer.Option("--network", metavar="ID", help="The VPC [asked for where the document is used]."),
+]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="KEY=VALUE", help="On every group; may be repeated."),
+]
+QuotaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quota",
+        metavar="NAME=NUMBER",
+        help="What your account may have instead of the cloud's default; may be repeated.",
+    ),
+]
+PeerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        metavar="GROUP=NAME",
+        help="What the cloud has for a source group, such as load-balancers=sg-0123456789abcdef0; "
+        "may be repeated.",
+    ),
+]
+AllowWideningOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-widening",
+        metavar="FLOW[,FLOW]",
+        help="Let in more than the flow needs, where the cloud has no words for it.",
+    ),
+]
+LeaveOutOption = Annotated[
+    list[str] | None,
+    typer.Option("--leave-out", metavar="FLOW[,FLOW]", help="Do without a flow."),
+]
+ByAddressOption = Annotated[
+    bool,
+    typer.Option(
+        "--by-address", help="Name nodes by their addresses, not by their group (other networks)."
+    ),
+]

@@ -1,0 +1,98 @@
+"""One run of `nodeprep cloud render`: rules of a cloud, text of a format, output."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rules.errors import UsageError
+
+if TYPE_CHECKING:
+    from preflight.cloudpolicy import CloudRequest
+    from rules.cloud.document import CloudRules
+    from rules.cloud.rule import Rule
+    from rules.cloud.witness import Witness
+    from rules.render.cloud import CloudArtefact
+
+FORMATS = ("text", "json", "yaml")
+
+
+def run_render(request: CloudRequest, *, form: str, output: str) -> int:
+    """Prints the document; what it costs and what is wider goes to stderr. The exit code."""
+    from preflight.cloudpolicy import load_rules
+    from rules.render.cloud import formats, render
+
+    if output not in FORMATS:
+        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+    if form and form not in formats(request.cloud):
+        known = ", ".join(formats(request.cloud))
+        raise UsageError(f"--format takes {known} for {request.cloud}, not {form!r}")
+    rules = load_rules(request)
+    made = render(form, rules)
+    for line in rules.remarks[1:]:
+        print(f"nodeprep: {line}", file=sys.stderr)
+    if output == "text":
+        sys.stdout.write(_text(made))
+    else:
+        from preflight.report import document
+
+        sys.stdout.write(document.render(_document(made), output))
+    return 0
+
+
+def _text(made: CloudArtefact) -> str:
+    """One file as it is; several one after the other, each below its name."""
+    if len(made.files) == 1:
+        return next(iter(made.files.values()))
+    return "\n".join(f"==> {name} <==\n{text}" for name, text in made.files.items())
+
+
+def _document(made: CloudArtefact) -> dict[str, Any]:
+    rules = made.rules
+    return {
+        "schema_version": 1,
+        "kind": "CloudRules",
+        "cloud": rules.cloud,
+        "format": made.form,
+        "roles": list(rules.plan.receivers),
+        "digest": rules.plan.digest,
+        "files": [{"name": name, "text": text} for name, text in made.files.items()],
+        "groups": [
+            {
+                "name": group.name,
+                "role": group.role,
+                "rules": [_rule(rule, rules) for rule in group.rules],
+            }
+            for group in rules.groups
+        ],
+        "usage": [
+            {"subject": item.subject, "quota": item.quota, "used": item.used, "most": item.most}
+            for item in rules.usage
+        ],
+        "widenings": [{"flow": item.flow, "why": item.why} for item in rules.widenings],
+        "left_out": list(rules.left_out),
+    }
+
+
+def _rule(rule: Rule, rules: CloudRules) -> dict[str, Any]:
+    from rules.cloud.witness import witness
+
+    return {
+        "from": str(rule.peer),
+        "to": rule.place.value,
+        "what": rule.what,
+        "families": list(rule.families),
+        "flows": list(rule.flows),
+        "witness": _witness(witness(rule, rules.ingress(rule.receiver))),
+    }
+
+
+def _witness(found: Witness | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "family": found.family,
+        "protocol": found.protocol,
+        "port": found.port,
+        "source": found.sender if found.source is None else str(found.source),
+    }

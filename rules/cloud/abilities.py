@@ -1,0 +1,123 @@
+"""What a cloud's rules can say, and what becomes of what they cannot. Pure.
+
+Nothing is widened in silence: a flow that would let in more than the policy is an error that names
+it and the cloud, until a person allows it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from rules.cloud.plan import NODES_TO_PODS, PODS_TO_PODS, CloudPlan
+from rules.cloud.reach import Reach
+from rules.cloud.rule import Grant, Place, what
+from rules.errors import UsageError
+from rules.record import record
+
+
+@record
+class Abilities:
+    """The words of one cloud.
+
+    ``title`` names it in errors. ``protocols``: the numbers that a rule can name, None for any.
+    ``ported``: those whose ports it can limit. ``icmp_types``: whether it tells ICMP types apart.
+    ``destinations``: whether a rule can be limited to the addresses of pods. ``family_references``:
+    whether a reference to a group can be limited to one family. ``refused``: (family, protocol) ->
+    why no rule of any width carries it.
+    """
+
+    title: str
+    ported: frozenset[int]
+    protocols: frozenset[int] | None = None
+    icmp_types: bool = True
+    destinations: bool = False
+    family_references: bool = False
+    refused: tuple[tuple[tuple[int, int], str], ...] = ()
+
+
+@record
+class Widening:
+    """A flow that lets in more than the policy asks, as a person allowed. ``why``: in what way."""
+
+    flow: str
+    why: str
+    extra: Reach
+
+
+def lower(
+    plan: CloudPlan, abilities: Abilities, allowed: Collection[str] = ()
+) -> tuple[tuple[Grant, ...], tuple[Widening, ...]]:
+    """The grants as this cloud can say them, and what they let in beyond the plan.
+
+    ``allowed``: ids of flows that may be widened. Raises UsageError that names every flow that
+    cannot be said exactly and is not among them, and every one that cannot be said at all.
+    """
+    _refuse(plan, abilities)
+    lowered: list[Grant] = []
+    changed: dict[str, dict[str, list[Grant]]] = {}
+    for grant in plan.grants:
+        for made, why in _lowered(grant, plan, abilities):
+            lowered.append(made)
+            if why:
+                changed.setdefault(grant.flow, {}).setdefault(why, []).append(made)
+    wanted = Reach.of_grants(plan.grants) if changed else Reach()
+    widenings = [
+        Widening(flow, "; ".join(reasons), extra)
+        for flow, reasons in changed.items()
+        if (extra := Reach.of_grants([g for made in reasons.values() for g in made]) - wanted)
+    ]
+    if refused := [item for item in widenings if item.flow not in allowed]:
+        each = ", ".join(f"{item.flow} ({item.why})" for item in refused)
+        flows = ",".join(item.flow for item in refused)
+        raise UsageError(
+            f"{abilities.title} cannot say exactly: {each}; allow it with --allow-widening "
+            f"{flows}, or do without a flow by --leave-out"
+        )
+    return tuple(lowered), tuple(widenings)
+
+
+def _refuse(plan: CloudPlan, abilities: Abilities) -> None:
+    reasons = dict(abilities.refused)
+    found: dict[str, str] = {}
+    for grant in plan.grants:
+        if grant.protocol is not None and (why := reasons.get((grant.family, grant.protocol))):
+            found[grant.flow] = f"{what(grant.protocol, None)}, IPv{grant.family}: {why}"
+    if found:
+        each = "; ".join(f"{flow} ({why})" for flow, why in found.items())
+        flows = ",".join(found)
+        raise UsageError(
+            f"{abilities.title} cannot carry {each}; to do without it: --leave-out {flows}"
+        )
+
+
+def _lowered(grant: Grant, plan: CloudPlan, abilities: Abilities) -> Iterator[tuple[Grant, str]]:
+    """The grants that stand for one, each with what makes it wider (empty: nothing does)."""
+    number, ports, place = grant.protocol, grant.ports, grant.place
+    whys: list[str] = []
+    if number is not None:
+        said = what(number, ports)
+        if abilities.protocols is not None and number not in abilities.protocols:
+            number, ports = None, None
+        elif (ports is not None and number in (1, 58) and not abilities.icmp_types) or (
+            ports is not None and number not in (1, 58) and number not in abilities.ported
+        ):
+            ports = None
+        if (number, ports) != (grant.protocol, grant.ports):
+            whys.append(f"{said} becomes {what(number, ports)}")
+    if place is Place.PODS and not abilities.destinations:
+        place = Place.NODE
+        subject = what(number, ports)
+        whys.append(f"{subject} to pods becomes {subject} to pods and their nodes")
+    made = grant.but(protocol=number, ports=ports, place=place)
+    yield made, "; ".join(whys)
+    others = [family for family in plan.families if family != grant.family]
+    if grant.peers and others and not abilities.family_references:
+        # ICMP and ICMPv6 are each of one family, whatever a rule says.
+        if number in (1, 58):
+            return
+        why = f"{what(number, ports)} over IPv{grant.family} becomes IPv4 and IPv6"
+        for family in others:
+            yield made.but(family=family, networks=()), "; ".join([*whys, why])
+
+
+__all__ = ["NODES_TO_PODS", "PODS_TO_PODS", "Abilities", "Widening", "lower"]
