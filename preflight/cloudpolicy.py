@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from preflight import config as configuration
@@ -29,6 +29,7 @@ class CloudRequest:
     roles: str = "all"
     name: str = "nodeprep"
     network: str = ""
+    scope: str = ""
     tags: tuple[str, ...] = ()
     quotas: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
@@ -86,7 +87,7 @@ def load_plan(request: CloudRequest) -> CloudPlan:
     wishes = Wishes(
         leave_out=frozenset(_listed(request.leave_out)),
         by_address=request.by_address,
-        peers=tuple(_peer(word, module.named) for word in request.peers),
+        peers=tuple(pair for word in request.peers for pair in _peers(word, module.named)),
     )
     return make_plan(policies, _roles(request.roles, members, cluster), wishes)
 
@@ -103,6 +104,7 @@ def options(request: CloudRequest) -> CloudOptions:
     return CloudOptions(
         name=request.name,
         network=request.network,
+        scope=request.scope,
         tags=tuple(_pairs("--tag", request.tags)),
         quotas=tuple(quotas),
     )
@@ -145,15 +147,10 @@ def _roles(words: str, members: tuple[Role, ...], cluster: Cluster) -> tuple[Rol
     return tuple(found)
 
 
-def _peer(word: str, named: object) -> tuple[Group, Peer]:
-    from rules.flows import Group
-
+def _peers(word: str, named: Callable[[str], tuple[Peer, ...]]) -> tuple[tuple[Group, Peer], ...]:
     name, equals, text = word.partition("=")
     group = next((group for group in NAMEABLE if group.value == name.strip()), None)
     if group is None or not equals:
         names = ", ".join(group.value for group in NAMEABLE)
         raise UsageError(f"--peer takes GROUP=NAME, not {word!r}; the groups are {names}")
-    if not callable(named):  # every cloud's module has it
-        raise TypeError(named)
-    peer: Peer = named(text)
-    return Group(group), peer
+    return tuple((group, peer) for peer in named(text))

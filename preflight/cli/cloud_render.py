@@ -15,6 +15,7 @@ from preflight.cli.cloudoptions import (
     PeerOption,
     QuotaOption,
     RolesOption,
+    ScopeOption,
     TagOption,
 )
 from preflight.cli.firewalloptions import OutputOption
@@ -38,6 +39,7 @@ def render(
     form: FormatOption = "",
     name: NameOption = "nodeprep",
     network: NetworkOption = "",
+    scope: ScopeOption = "",
     tag: TagOption = None,
     quota: QuotaOption = None,
     peer: PeerOption = None,
@@ -63,6 +65,7 @@ def render(
         roles=role,
         name=name,
         network=network,
+        scope=scope,
         tags=tuple(tag or ()),
         quotas=tuple(quota or ()),
         peers=tuple(peer or ()),

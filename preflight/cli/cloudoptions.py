@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-CloudArgument = Annotated[str, typer.Argument(metavar="CLOUD", help="aws.")]
+CloudArgument = Annotated[str, typer.Argument(metavar="CLOUD", help="aws or gcp.")]
 RolesOption = Annotated[
     str,
     typer.Option("--role", metavar="all|ROLE,..", help="Whose rules; all: those of the cluster."),
@@ -19,8 +19,11 @@ NameOption = Annotated[
 ]
 NetworkOption = Annotated[
     str,
-    typer.Option("--network", metavar="ID", help="The VPC [asked for where the document is used]."),
+    typer.Option(
+        "--network", metavar="ID", help="The VPC or network [asked for where the document is used]."
+    ),
 ]
+ScopeOption = Annotated[str, typer.Option("--scope", metavar="ID", help="The project (Google).")]
 TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="KEY=VALUE", help="On every group; may be repeated."),

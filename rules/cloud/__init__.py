@@ -17,7 +17,7 @@ from typing import Any
 
 from rules.errors import UsageError
 
-CLOUDS = ("aws",)
+CLOUDS = ("aws", "gcp")
 
 
 def load(cloud: str) -> Any:

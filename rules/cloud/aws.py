@@ -42,6 +42,8 @@ def check(options: CloudOptions) -> None:
         raise UsageError(
             f"--network takes the id of a VPC (vpc-0123456789abcdef0), not {options.network!r}"
         )
+    if options.scope:
+        raise UsageError("security groups of AWS have no --scope")
     for key, value in options.tags:
         wrong = key.lower().startswith("aws:") or not 0 < len(key) <= 128 or len(value) > 256
         if wrong or not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
@@ -51,17 +53,17 @@ def check(options: CloudOptions) -> None:
             )
 
 
-def named(word: str) -> Peer:
+def named(word: str) -> tuple[Peer, ...]:
     """``sg-ID`` or ``pl-ID[:MOST-ENTRIES]`` as a sender. Raises UsageError for anything else."""
     if _GROUP_ID.fullmatch(word):
-        return named_peer(word)
+        return (named_peer(word),)
     if match := _PREFIX_LIST.fullmatch(word):
         if match[2] is None:
             raise UsageError(
                 f"how many entries {match[1]} may have is not known, and as many rules it counts: "
                 f"write {match[1]}:NUMBER"
             )
-        return named_peer(match[1], int(match[2]))
+        return (named_peer(match[1], int(match[2])),)
     raise UsageError(f"AWS has security groups (sg-...) and prefix lists (pl-...:N), not {word!r}")
 
 

@@ -100,6 +100,11 @@ class CloudRules:
 
 def describe(rule: Rule, most: int) -> str:
     """What a rule is for, in characters that every cloud takes, at most ``most`` of them."""
-    text = ", ".join(rule.flows) or "nodeprep"
+    return describe_flows(rule.flows, most)
+
+
+def describe_flows(flows: tuple[str, ...], most: int) -> str:
+    """What a rule of some flows is for, as ``describe`` says it."""
+    text = ", ".join(flows) or "nodeprep"
     clean = "".join(c if c.isascii() and (c.isalnum() or c in " ,._-") else "_" for c in text)
     return clean if len(clean) <= most else clean[: most - 3].rstrip(" ,") + "..."

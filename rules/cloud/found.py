@@ -13,6 +13,9 @@ from rules.cloud.reach import Reach
 from rules.cloud.rule import Rule
 from rules.record import field, record
 
+# The receiver of rules that hold for every machine of a network.
+EVERYBODY = "*"
+
 
 @record
 class FoundGroup:
@@ -37,17 +40,25 @@ def reach_of(
 ) -> Reach:
     """Who may reach whom on what. ``roles``: name or id of a group -> the role that carries it.
 
-    Groups that are not in ``roles`` are no receivers; as senders they stay what they are.
+    Groups that are not in ``roles`` are no receivers; as senders they stay what they are. Rules of
+    the group ``EVERYBODY`` hold for all roles.
     """
+    everybody = sorted(set(roles.values()))
     return Reach.of_rules(
         (
-            rule.but(receiver=roles[group.name], peer=_known(rule.peer, roles))
+            rule.but(receiver=receiver, peer=_known(rule.peer, roles))
             for group in groups
-            if group.name in roles
+            for receiver in _receivers(group.name, roles, everybody)
             for rule in group.ingress
         ),
         families,
     )
+
+
+def _receivers(name: str, roles: Mapping[str, str], everybody: list[str]) -> list[str]:
+    if name == EVERYBODY:
+        return everybody
+    return [roles[name]] if name in roles else []
 
 
 def _known(peer: Peer, roles: Mapping[str, str]) -> Peer:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rules import cnis
-from rules.access import GROUP_ROLES, Senders, pod_traffic
+from rules.access import GROUP_ROLES, Senders, merged, pod_traffic
 from rules.cloud.peer import Peer, role_peer
 from rules.cloud.rule import Grant, Place
 from rules.cluster import Cluster, IPNetwork, Role
@@ -159,7 +159,13 @@ class _Maker:
             if not self._wishes.by_address:
                 peers.update((role_peer(role.value), None) for role in self._roles(group))
             peers.update((peer, None) for peer in self._wishes.named(group))
-        return tuple(sorted(peers, key=lambda peer: peer.order)), self._added.merged(groups, family)
+        networks = self._added.merged(groups, family)
+        # What a cloud knows by a name may be addresses, such as those of its health checkers.
+        known = [peer.network for peer in peers if peer.network is not None]
+        if known:
+            networks = merged((*networks, *known), family)
+        named = sorted((peer for peer in peers if peer.network is None), key=lambda p: p.order)
+        return tuple(named), networks
 
     def _roles(self, group: Group) -> tuple[Role, ...]:
         """The roles of the cluster that a source group means."""

@@ -38,7 +38,8 @@ def quoted(text: str) -> str:
         if character in _ESCAPES:
             out.append(_ESCAPES[character])
         elif character in "$%" and text[position + 1 : position + 2] == "{":
-            out.append(character * 2)
+            # As an escape: not every reader knows the doubled one in the key of a map.
+            out.append(f"\\u{ord(character):04x}")
         elif character.isprintable():
             out.append(character)
         else:

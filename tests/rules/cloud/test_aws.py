@@ -65,7 +65,7 @@ def test_too_many_rules_are_refused_with_numbers() -> None:
 
 
 def test_a_prefix_list_larger_than_a_group_is_refused() -> None:
-    wishes = Wishes(peers=((Group.ADMINS, named("pl-0123456789abcdef0:61")),))
+    wishes = Wishes(peers=((Group.ADMINS, named("pl-0123456789abcdef0:61")[0]),))
     plan = plan_of(cluster(cni=TUNNEL), wishes=wishes)
     with pytest.raises(UsageError, match="counts as 61 rules, and a security group has 60"):
         cloud_rules("aws", plan)

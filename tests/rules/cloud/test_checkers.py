@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +94,70 @@ def test_botocore_takes_every_permission() -> None:
             request = {"GroupId": "sg-0123456789abcdef0", "IpPermissions": group["IpPermissions"]}
             assert not validator.validate(request, shape).has_errors()
             assert group["IpPermissions"]
+
+
+def discovery_schema(name: str) -> dict[str, Any]:
+    """A resource of Google's compute API as a JSON Schema that knows no other keys."""
+    import googleapiclient
+
+    (root,) = googleapiclient.__path__
+    path = Path(root) / "discovery_cache" / "documents" / "compute.v1.json"
+    schemas = json.loads(path.read_text())["schemas"]
+
+    def made(part: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in part:
+            return made(schemas[part["$ref"]])
+        kept: dict[str, Any] = {
+            key: part[key] for key in ("type", "enum", "pattern") if key in part
+        }
+        if "items" in part:
+            kept["items"] = made(part["items"])
+        if "properties" in part:
+            kept["properties"] = {key: made(inner) for key, inner in part["properties"].items()}
+            kept["additionalProperties"] = False
+        return kept
+
+    return made(schemas[name])
+
+
+def test_google_takes_every_firewall_rule() -> None:
+    import jsonschema
+
+    schema = discovery_schema("Firewall")
+    assert len(schema["properties"]) > 10
+    options = CloudOptions(network="prod")
+    for choice in (*CHOICES, ROUTED):
+        (text,) = render("json", rules_of("gcp", choice, options)).files.values()
+        names = set()
+        for one in json.loads(text):
+            jsonschema.validate(one, schema)
+            assert re.fullmatch("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", one["name"])
+            families = {ip_network(word).version for word in one.get("sourceRanges", [])}
+            assert len(families) <= 1  # one rule, one family
+            assert one.get("sourceRanges") or one.get("sourceTags")  # none is everybody
+            names.add(one["name"])
+        assert len(names) == len(json.loads(text))
+
+
+def test_gcloud_reads_the_flags_of_a_rule() -> None:
+    """Without credentials it goes as far as asking for some, and refuses flags before that."""
+    if shutil.which("gcloud") is None:
+        pytest.skip("gcloud is not installed")
+    (line, *_) = [one for one in text_of("gcp", "cli", ROUTED).splitlines() if one[:5] == "rule "]
+    name, *flags = shlex.split(line)[1:]
+    for extra, refused in (([], False), (["--no-such-flag=1"], True)):
+        done = subprocess.run(
+            [
+                "gcloud", "compute", "firewall-rules", "create", name, "--project=some-project",
+                "--network=prod", "--direction=INGRESS", "--action=ALLOW", *flags, *extra,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "CLOUDSDK_CONFIG": "/nonexistent"},
+        )  # fmt: skip
+        assert ("unrecognized arguments" in done.stderr) == refused, done.stderr
 
 
 def create(client: Any, vpc: str, groups: list[dict[str, Any]]) -> None:

@@ -15,7 +15,10 @@ from tests.rules.cloud.plans import carried, plan_of, widest
 from tests.rules.render.clusters import cluster
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "cloud"
-OPTIONS = CloudOptions(tags=(("team", "platform"),))
+TAGGED = CloudOptions(tags=(("team", "platform"),))
+PLAIN = CloudOptions(network="global/networks/prod", scope="some-project")
+# Rules of Google carry no labels.
+OPTIONS = {"gcp": PLAIN}
 CASES = {f"{cloud}-{form}": (cloud, form) for cloud in CLOUDS for form in formats(cloud)}
 
 
@@ -23,7 +26,7 @@ CASES = {f"{cloud}-{form}": (cloud, form) for cloud in CLOUDS for form in format
 def test_golden(name: str) -> None:
     cloud, form = CASES[name]
     plan = carried(plan_of(cluster(cni=CniChoice("calico", "bgp"))), cloud)
-    (text,) = render(form, widest(plan, cloud, OPTIONS)).files.values()
+    (text,) = render(form, widest(plan, cloud, OPTIONS.get(cloud, TAGGED))).files.values()
     path = GOLDENS / f"{name}.txt"
     if os.environ.get("NODEPREP_UPDATE_GOLDENS") == "1":
         path.write_text(text, encoding="utf-8")
