@@ -30,6 +30,7 @@ class CloudRequest:
     name: str = "nodeprep"
     network: str = ""
     scope: str = ""
+    location: str = ""
     tags: tuple[str, ...] = ()
     quotas: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
@@ -105,6 +106,7 @@ def options(request: CloudRequest) -> CloudOptions:
         name=request.name,
         network=request.network,
         scope=request.scope,
+        location=request.location,
         tags=tuple(_pairs("--tag", request.tags)),
         quotas=tuple(quotas),
     )

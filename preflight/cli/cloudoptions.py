@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-CloudArgument = Annotated[str, typer.Argument(metavar="CLOUD", help="aws or gcp.")]
+CloudArgument = Annotated[str, typer.Argument(metavar="CLOUD", help="aws, gcp or azure.")]
 RolesOption = Annotated[
     str,
     typer.Option("--role", metavar="all|ROLE,..", help="Whose rules; all: those of the cluster."),
@@ -23,7 +23,13 @@ NetworkOption = Annotated[
         "--network", metavar="ID", help="The VPC or network [asked for where the document is used]."
     ),
 ]
-ScopeOption = Annotated[str, typer.Option("--scope", metavar="ID", help="The project (Google).")]
+ScopeOption = Annotated[
+    str,
+    typer.Option("--scope", metavar="ID", help="The resource group (Azure), the project (Google)."),
+]
+LocationOption = Annotated[
+    str, typer.Option("--location", metavar="REGION", help="The region (Azure).")
+]
 TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="KEY=VALUE", help="On every group; may be repeated."),

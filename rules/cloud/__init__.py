@@ -17,7 +17,7 @@ from typing import Any
 
 from rules.errors import UsageError
 
-CLOUDS = ("aws", "gcp")
+CLOUDS = ("aws", "gcp", "azure")
 
 
 def load(cloud: str) -> Any:

@@ -42,8 +42,10 @@ def check(options: CloudOptions) -> None:
         raise UsageError(
             f"--network takes the id of a VPC (vpc-0123456789abcdef0), not {options.network!r}"
         )
-    if options.scope:
-        raise UsageError("security groups of AWS have no --scope")
+    if options.scope or options.location:
+        raise UsageError(
+            "security groups of AWS are of a VPC: --scope and --location are not theirs"
+        )
     for key, value in options.tags:
         wrong = key.lower().startswith("aws:") or not 0 < len(key) <= 128 or len(value) > 256
         if wrong or not _TAG.fullmatch(key) or not _TAG.fullmatch(value):

@@ -60,6 +60,8 @@ def check(options: CloudOptions) -> None:
         )
     if options.scope and not _PROJECT.fullmatch(options.scope):
         raise UsageError(f"--scope takes the id of a project, not {options.scope!r}")
+    if options.location:
+        raise UsageError("firewall rules of Google are of no region; leave out --location")
     if options.tags:
         raise UsageError("firewall rules of Google carry no labels; leave out --tag")
 

@@ -87,9 +87,10 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    from rules.render.cloud import hcl
+    from rules.render.cloud import bicep, hcl
 
     made.filters.update(
+        bicep=bicep.value,
         hcl_head=hcl.head,
         hcl_body=hcl.body,
         nft_comment=nft_comment,

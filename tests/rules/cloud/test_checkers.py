@@ -160,6 +160,25 @@ def test_gcloud_reads_the_flags_of_a_rule() -> None:
         assert ("unrecognized arguments" in done.stderr) == refused, done.stderr
 
 
+def test_azures_models_know_every_property() -> None:
+    from azure.mgmt.network import models
+
+    properties = models.SecurityRulePropertiesFormat({})
+    known = {field._rest_name for field in properties._attr_to_rest_field.values()}
+    allowed = {
+        "protocol": {item.value for item in models.SecurityRuleProtocol},
+        "access": {item.value for item in models.SecurityRuleAccess},
+        "direction": {item.value for item in models.SecurityRuleDirection},
+    }
+    assert "sourceApplicationSecurityGroups" in known
+    for choice in (*CHOICES, ROUTED):
+        for group in json.loads(text_of("azure", "arm", choice))["resources"]:
+            for rule in group.get("properties", {}).get("securityRules", []):
+                said = rule["properties"]
+                assert set(said) <= known
+                assert all(said[field] in words for field, words in allowed.items())
+
+
 def create(client: Any, vpc: str, groups: list[dict[str, Any]]) -> None:
     """The groups of our JSON, with ids in the place of names, by the EC2 API."""
     ids = {

@@ -15,9 +15,10 @@ from rules.cloud.document import CloudOptions, CloudRules, describe
 from rules.cloud.plan import CloudPlan, cluster_roles, make_plan
 from rules.cluster import CniChoice
 from rules.errors import UsageError
-from rules.parse.cloud import hcl
+from rules.parse.cloud import bicep, hcl
 from rules.policy import policy
 from rules.render.cloud import formats
+from rules.render.cloud.bicep import value as bicep_value
 from rules.render.cloud.hcl import Block, body, head, quoted
 from tests.rules.cloud.plans import carried, read_back, widest
 from tests.rules.render.clusters import cluster
@@ -85,6 +86,13 @@ def test_a_string_of_terraform_comes_back(text: str) -> None:
     (made,) = hcl.resources(f"{head(block)} {{\n{body(block)}}}\n", "test")
     assert made.values["value"] == text
     assert made.values["map"] == {text: text}
+
+
+@given(st.text(max_size=80))
+def test_a_string_of_bicep_comes_back(text: str) -> None:
+    body = bicep_value({"value": text, text: text})
+    (made,) = bicep.resources(f"resource a 'kind@1' = {body}\n", "test")
+    assert made.values == {"value": text, text: text}
 
 
 @given(st.text(max_size=400))
