@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from contextlib import suppress
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from rules.cloud import CLOUDS
 from rules.cloud.document import CloudOptions, CloudRules, describe
 from rules.cloud.plan import CloudPlan, cluster_roles, make_plan
+from rules.cloud.reach import Reach
 from rules.cluster import CniChoice
 from rules.errors import UsageError
 from rules.parse.cloud import bicep, hcl
@@ -42,12 +44,18 @@ def plan_with(words: tuple[str, ...]) -> CloudPlan:
     return make_plan(policies, members)
 
 
+@cache
+def benign(cloud: str) -> Reach:
+    """What harmless words let in; every format says the same."""
+    made = widest(carried(plan_with(("word",)), cloud), cloud)
+    return read_back(made, next(iter(formats(cloud))))
+
+
 @pytest.mark.parametrize(("cloud", "form"), CLOUD_FORMATS)
-@pytest.mark.parametrize("word", MORE)
-def test_a_hostile_word_changes_no_rule(cloud: str, form: str, word: str) -> None:
-    plain = widest(carried(plan_with(("word",)), cloud), cloud)
-    made = widest(carried(plan_with((word,)), cloud), cloud)
-    assert read_back(made, form) == read_back(plain, form)
+@pytest.mark.parametrize("first", range(0, len(MORE), 5))
+def test_hostile_words_change_no_rule(cloud: str, form: str, first: int) -> None:
+    made = widest(carried(plan_with(MORE[first : first + 5]), cloud), cloud)
+    assert read_back(made, form) == benign(cloud)
 
 
 @settings(max_examples=30, deadline=None)
@@ -58,9 +66,7 @@ def test_a_hostile_word_changes_no_rule(cloud: str, form: str, word: str) -> Non
 def test_random_words_change_no_rule(words: tuple[str, ...], chosen: tuple[str, str]) -> None:
     cloud, form = chosen
     made = widest(carried(plan_with(words), cloud), cloud)
-    assert read_back(made, form) == read_back(
-        widest(carried(plan_with(("w",)), cloud), cloud), form
-    )
+    assert read_back(made, form) == benign(cloud)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -77,7 +83,7 @@ def test_hostile_options_are_refused_or_mean_nothing(cloud: str, word: str) -> N
             taken.append(made)
     for made in taken:
         for form in formats(cloud):
-            assert read_back(made, form) == read_back(widest(plan, cloud), form)
+            assert read_back(made, form) == benign(cloud)
 
 
 @given(st.text(max_size=80))
