@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-CloudArgument = Annotated[str, typer.Argument(metavar="CLOUD", help="aws, gcp or azure.")]
+CloudArgument = Annotated[
+    str, typer.Argument(metavar="CLOUD", help="aws, gcp, azure or openstack.")
+]
 RolesOption = Annotated[
     str,
     typer.Option("--role", metavar="all|ROLE,..", help="Whose rules; all: those of the cluster."),

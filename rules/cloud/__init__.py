@@ -17,7 +17,7 @@ from typing import Any
 
 from rules.errors import UsageError
 
-CLOUDS = ("aws", "gcp", "azure")
+CLOUDS = ("aws", "gcp", "azure", "openstack")
 
 
 def load(cloud: str) -> Any:

@@ -69,6 +69,14 @@ def shell(text: object) -> str:
     return shlex.quote(str(text))
 
 
+def yaml(document: object) -> str:
+    """A document of YAML; nothing in it is a tag or an alias."""
+    import yaml as pyyaml
+
+    text: str = pyyaml.safe_dump(document, sort_keys=False, width=100)
+    return text
+
+
 def _load(name: str) -> str | None:
     path = files("templates").joinpath(*name.split("/"))
     return path.read_text(encoding="utf-8") if path.is_file() else None
@@ -91,6 +99,7 @@ def environment() -> Environment:
 
     made.filters.update(
         bicep=bicep.value,
+        yaml=yaml,
         hcl_head=hcl.head,
         hcl_body=hcl.body,
         nft_comment=nft_comment,

@@ -18,7 +18,7 @@ GOLDENS = Path(__file__).parents[1] / "goldens" / "cloud"
 TAGGED = CloudOptions(tags=(("team", "platform"),))
 PLAIN = CloudOptions(network="global/networks/prod", scope="some-project")
 # Rules of Google carry no labels.
-OPTIONS = {"gcp": PLAIN}
+OPTIONS = {"gcp": PLAIN, "openstack": CloudOptions(name="prod")}
 CASES = {f"{cloud}-{form}": (cloud, form) for cloud in CLOUDS for form in formats(cloud)}
 
 

@@ -82,7 +82,7 @@ def test_an_artefact_says_what_it_costs_and_what_is_wider(cloud: str, form: str)
 
 def test_unknown_clouds_and_formats_are_named() -> None:
     plan = plan_of(cluster(cni=TUNNEL))
-    with pytest.raises(UsageError, match="known are aws, gcp, azure"):
+    with pytest.raises(UsageError, match="known are aws, gcp, azure, openstack"):
         cloud_rules("stratus", plan)
     with pytest.raises(UsageError, match="aws has no format called 'arm'; there are terraform"):
         render("arm", cloud_rules("aws", plan))
