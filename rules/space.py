@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address, ip_network, summarize_address_range
-from itertools import pairwise
 from operator import and_, or_
 
 from rules.cluster import IPAddress, IPNetwork
@@ -209,6 +208,12 @@ def _union(planes: list[Plane]) -> Plane:
 
 def _sweep(left: Plane, right: Plane, keep: Callable[[bool, bool], bool]) -> Plane:
     """Both planes cut at each other's ends, their ports combined, equal neighbours merged."""
+    if not right:
+        return left if keep(True, False) else ()
+    if not left:
+        return right if keep(False, True) else ()
+    if left is right:
+        return left if keep(True, True) else ()
     memo: dict[tuple[Intervals, Intervals], Intervals] = {}
     found: list[Slab] = []
     for first, last, pair in _cuts(left, right):
@@ -225,19 +230,32 @@ def _sweep(left: Plane, right: Plane, keep: Callable[[bool, bool], bool]) -> Pla
 
 
 def _cuts(left: Plane, right: Plane) -> Iterator[tuple[int, int, tuple[Intervals, Intervals]]]:
-    """Source ranges over which neither plane changes, with the ports of each."""
-    edges = sorted({end for plane in (left, right) for a, b, _ in plane for end in (a, b + 1)})
-    positions = [0, 0]
-    planes = (left, right)
-    for first, following in pairwise(edges):
-        ports: list[Intervals] = []
-        for side, plane in enumerate(planes):
-            while positions[side] < len(plane) and plane[positions[side]][1] < first:
-                positions[side] += 1
-            at = positions[side]
-            ports.append(plane[at][2] if at < len(plane) and plane[at][0] <= first else ())
-        if ports[0] or ports[1]:
-            yield first, following - 1, (ports[0], ports[1])
+    """Source ranges over which neither plane changes, with the ports of each.
+
+    Both are walked side by side; a slab is cut where the other plane begins or ends one.
+    """
+    end = LAST_ADDRESS[6] + 1
+    nothing: Slab = (end, end, ())
+    mine, theirs = iter((*left, nothing)), iter((*right, nothing))
+    first, last, ports = next(mine)
+    other_first, other_last, other_ports = next(theirs)
+    while first < end or other_first < end:
+        if first < other_first:
+            until = min(last, other_first - 1)
+            yield first, until, (ports, ())
+            first = until + 1
+        elif other_first < first:
+            until = min(other_last, first - 1)
+            yield other_first, until, ((), other_ports)
+            other_first = until + 1
+        else:
+            until = min(last, other_last)
+            yield first, until, (ports, other_ports)
+            first = other_first = until + 1
+        if first > last:
+            first, last, ports = next(mine)
+        if other_first > other_last:
+            other_first, other_last, other_ports = next(theirs)
 
 
 def _rectangles(plane: Plane) -> list[tuple[Interval, Interval]]:
