@@ -12,7 +12,8 @@ from rules.errors import CommandError
 from rules.parse.ipset import IpSet, parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
 from rules.parse.nft import parse_nft
-from rules.ruleset import Ruleset
+from rules.parse.nftheads import lacks_head, with_head
+from rules.ruleset import Ruleset, Table
 from rules.run import find_program, run
 from rules.tablejoin import joined
 
@@ -28,7 +29,7 @@ def read_live() -> Ruleset:
     """
     found = Ruleset()
     if find_program("nft") is not None:
-        found = parse_nft(run(["nft", "-j", "list", "ruleset"], timeout_s=_TIMEOUT_S).stdout)
+        found = read_nft()
     wanted = [
         ("iptables-nft", family)
         for family, name in ((4, "ip"), (6, "ip6"))
@@ -41,6 +42,19 @@ def read_live() -> Ruleset:
         if text:
             found = joined(found, parse_iptables_save(text, backend, family, ipsets))
     return found
+
+
+def read_nft() -> Ruleset:
+    """What nft holds; where its JSON leaves out the head of a table, from its text too."""
+    found = parse_nft(run(["nft", "-j", "list", "ruleset"], timeout_s=_TIMEOUT_S).stdout)
+    return Ruleset(tuple(_whole(table) for table in found.tables))
+
+
+def _whole(table: Table) -> Table:
+    if not lacks_head(table):
+        return table
+    argv = ["nft", "-t", "list", "table", table.family, table.name]
+    return with_head(table, run(argv, timeout_s=_TIMEOUT_S).stdout)
 
 
 def _save(backend: str, family: int) -> str:

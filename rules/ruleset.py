@@ -68,13 +68,14 @@ class PacketSet:
     """A set or map of a table, an anonymous one (``name`` empty), or an ipset.
 
     ``unknown`` says why the contents cannot be told, empty where they can. ``default`` is what a
-    verdict map gives for ``*``.
+    verdict map gives for ``*``. ``is_full``: packets can add nothing to it.
     """
 
     name: str
     elements: tuple[Element, ...]
     unknown: str = ""
     default: Element | None = None
+    is_full: bool = False
 
 
 @record
@@ -237,10 +238,11 @@ class Rule:
 
 @record
 class Base:
-    """Where a chain hangs: ``hook`` (prerouting, input, forward, output, postrouting, ingress).
+    """Where a chain hangs: ``hook`` (prerouting, input, forward, output, postrouting, ingress,
+    egress).
 
     ``type`` filter, nat or route; ``priority`` a number; ``policy`` accept or drop; ``devices``
-    only for ingress.
+    only for ingress and egress (empty: it is not known which).
     """
 
     hook: str
@@ -264,7 +266,7 @@ class Chain:
 @record
 class Table:
     """``backend``: ``nft``, ``iptables-nft`` or ``iptables-legacy``; ``family``: ip, ip6, inet,
-    netdev, bridge or arp. ``dormant``: its base chains are switched off.
+    netdev, bridge or arp. ``dormant``: its base chains are switched off; None: nobody can tell.
     """
 
     backend: str
@@ -274,7 +276,7 @@ class Table:
     sets: dict[str, PacketSet] = field(default_factory=dict)
     handle: int | None = None
     comment: str = ""
-    dormant: bool = False
+    dormant: bool | None = False
 
     def sees(self, family: int) -> bool:
         """Whether IP packets of family 4 or 6 pass its hooks."""

@@ -30,7 +30,7 @@ from rules.traceeffects import chosen
 from rules.traceflow import Flow, Routes, Surroundings, connection_state
 from rules.tracematch import Matcher
 from rules.tracewalk import RuleWalk, Walk
-from rules.traceway import Knowledge, Way
+from rules.traceway import OUT, Knowledge, Way
 
 # A sender that is nobody special, for what a rule asks beside source and port.
 SOMEBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8::1")}
@@ -189,7 +189,7 @@ class _RegionWay(Way):
         if hook == "input":
             self.hooks(("input",), inside)
         else:
-            self.hooks(("forward", "postrouting"), onward)
+            self.hooks(("forward", *OUT), onward)
 
 
 class _RegionWalk(Walk):

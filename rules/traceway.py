@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import chain, islice, permutations
 
-from rules.ruleset import Base, Hung, Nat, Ruleset, SetMark, Table, Touch, Untrack
+from rules.ruleset import Hung, Key, Nat, Ruleset, SetMark, Table, Touch, Untrack
 from rules.traceeffects import merged
 from rules.traceflow import Flow, Open
-from rules.tracematch import Matcher
+from rules.tracekeys import read
+from rules.tracematch import Matcher, Truth, among
 from rules.tracewalk import Ending, Walk
 
 # Where conntrack sits in prerouting and output (NF_IP_PRI_CONNTRACK).
 _CONNTRACK = -200
+# What a packet meets that leaves.
+OUT = ("postrouting", "egress")
+_BY_DEVICE = {"ingress": Key("meta iifname"), "egress": Key("meta oifname")}
 # Of chains that share a priority: enough for all orders of four tables.
 _MOST_ORDERS = 24
 
@@ -49,11 +53,11 @@ class Way:
     def take(self, flow: Flow, hook: str = "") -> str:
         """Sends a flow on its whole way; the hook that it meets, empty where it may be either."""
         if hook == "output":
-            self.hooks(("output", "postrouting"), [flow])
+            self.hooks(("output", *OUT), [flow])
             return hook
         inside, onward = self.routed(flow, hook)
         self.hooks(("input",), inside)
-        self.hooks(("forward", "postrouting"), onward)
+        self.hooks(("forward", *OUT), onward)
         return hook or ("input" if not onward else "forward" if not inside else "")
 
     def routed(self, flow: Flow, hook: str = "") -> tuple[list[Flow], list[Flow]]:
@@ -123,9 +127,12 @@ class Way:
         for hung in order:
             after: list[Flow] = []
             for flow in row.flows:
-                if _passes(hung.base, flow):
+                sees = _sees(hung, flow)
+                if isinstance(sees, str):
+                    flow = flow.doubted(f"{sees} ({_name(hung)})")
+                if sees is not False:
                     after += self._base(self.walk(hung, self.knowledge.matcher), flow, row)
-                else:
+                if sees is not True:
                     after.append(flow)
             row.flows = merged(after)
         return row
@@ -180,13 +187,20 @@ def _is_local(flow: Flow) -> bool | None:
     return kind not in (1,) and not isinstance(kind, Open)
 
 
-def _passes(base: Base, flow: Flow) -> bool:
-    """Whether the chain sees the packet: nat only at a connection's start, ingress by device."""
-    if base.type == "nat":
-        return flow.bound != flow.hook and flow.conntrack_state == "new"
-    if base.hook == "ingress" and base.devices and flow.packet.interface_in is not None:
-        return flow.packet.interface_in in base.devices
-    return True
+def _sees(hung: Hung, flow: Flow) -> Truth:
+    """Whether the chain sees the packet: nat only at a connection's start, ingress and egress by
+    device. Text: why that cannot be told."""
+    base = hung.base
+    if base.type == "nat" and (flow.bound == flow.hook or flow.conntrack_state != "new"):
+        return False
+    if base.hook in _BY_DEVICE:
+        device = read(flow, _BY_DEVICE[base.hook])
+        if not base.devices:
+            return "the ruleset does not say of which device's packets it is asked"
+        held = False if device is None else among(device, base.devices)
+        if held is not True:
+            return held
+    return "whether the table is dormant is not readable" if hung.table.dormant is None else True
 
 
 def _name(hung: Hung) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 
 from rules.errors import ConfigError
 from rules.parse.names import PROTOCOLS
@@ -53,6 +54,7 @@ def _keys(part: str, source: bool, family: str) -> list[Key]:
 def parse_ipset_save(text: str, *, source: str = "ipset save") -> dict[str, IpSet]:
     """The sets by name. Raises ConfigError with the line of text that is not `ipset save`'s."""
     kinds: dict[str, tuple[str, int]] = {}
+    masks: dict[str, int] = {}
     elements: dict[str, list[Element]] = {}
     members: dict[str, list[str]] = {}
     unknown: dict[str, str] = {}
@@ -63,8 +65,12 @@ def parse_ipset_save(text: str, *, source: str = "ipset save") -> dict[str, IpSe
         if words[0] == "create" and len(words) >= 3:
             kinds[words[1]] = (words[2], _family(words))
             elements[words[1]], members[words[1]] = [], []
+            try:
+                masks[words[1]] = _mask_length(words, kinds[words[1]][1])
+            except ValueError:
+                unknown[words[1]] = f"ipset {words[1]}: its bitmask is not modelled"
         elif words[0] == "add" and len(words) >= 3 and words[1] in kinds:
-            _add(words, kinds[words[1]][0], elements, members, unknown)
+            _add(words, kinds[words[1]][0], masks.get(words[1], 0), elements, members, unknown)
         else:
             raise ConfigError(source, "is no line of `ipset save`", line=number)
     return {
@@ -89,9 +95,27 @@ def _family(words: list[str]) -> int:
     return 4 if words[2].startswith(("hash:ip", "hash:net", "bitmap:ip")) else 0
 
 
+def _mask_length(words: list[str], family: int) -> int:
+    """The prefix length to which the set cuts the addresses of packets, 0 where it does not.
+
+    Raises ValueError for a bitmask that is no prefix, or that this reader does not know.
+    """
+    options = dict(pairwise(words[3:]))
+    if "netmask" in options:
+        return int(options["netmask"])
+    if "bitmask" not in options:
+        return 0
+    bits, width = int(ip_address(options["bitmask"])), 32 if family == 4 else 128
+    rest = bits ^ ((1 << width) - 1)
+    if rest & (rest + 1):
+        raise ValueError(options["bitmask"])
+    return width - rest.bit_length()
+
+
 def _add(
     words: list[str],
     kind: str,
+    mask_length: int,
     elements: dict[str, list[Element]],
     members: dict[str, list[str]],
     unknown: dict[str, str],
@@ -106,6 +130,9 @@ def _add(
         if len(parts) != len(values):
             raise ValueError(words[2])
         for part, value in zip(parts, values, strict=True):
+            if part == "ip" and mask_length:
+                # The set keeps networks, and calls each by its first address.
+                value = f"{value.partition('/')[0]}/{mask_length}"
             fields += _fields(part, value, wildcard="wildcard" in words)
     except (ValueError, KeyError):
         unknown[name] = f"ipset {name}: {words[2]} is not modelled"

@@ -52,7 +52,6 @@ class _Table:
 
     def made(self) -> Table:
         chains = {name: self._chain(name, body) for name, body in self.chains.items()}
-        flags = self.body.get("flags", ())
         return Table(
             backend="nft",
             family=self.family,
@@ -61,7 +60,7 @@ class _Table:
             sets=self.sets,
             handle=self.body.get("handle"),
             comment=str(self.body.get("comment", "")),
-            dormant="dormant" in flags,
+            dormant=_dormant(self.body.get("flags", ())),
         )
 
     def _chain(self, name: str, body: dict[str, Any]) -> Chain:
@@ -87,6 +86,14 @@ def _take(tables: dict[tuple[str, str], _Table], kind: str, body: dict[str, Any]
         table.rules.setdefault(str(body["chain"]), []).append(body)
     else:
         table.sets[str(body["name"])] = named_set(body)
+
+
+def _dormant(flags: Any) -> bool | None:
+    """None where the flags are not readable: nft 1.0 prints its own release's name for them."""
+    words = [flags] if isinstance(flags, str) else list(flags)
+    if "dormant" in words:
+        return True
+    return False if set(words) <= {"owner", "persist"} else None
 
 
 def _base(body: dict[str, Any]) -> Base | None:

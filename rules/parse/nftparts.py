@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rules.parse.nftkeys import dependencies, keys_of, mark_source, name_of, plain_key
+from rules.parse.nftneeds import needs, present, tcp
 from rules.parse.nftsets import anonymous_set, data_set
 from rules.parse.nfttext import statement_text
 from rules.parse.nftvalues import NotModelled, datatype, number, parse_field
 from rules.ruleset import (
-    FULL_MASK,
     Action,
     Field,
     Key,
@@ -52,6 +53,9 @@ def parts_of(expression: Any, sets: Sets) -> tuple[Part, ...]:
         return _parts(expression, sets)
     except (NotModelled, KeyError, TypeError, ValueError, IndexError, AttributeError):
         text = statement_text(expression)
+        if isinstance(expression, str) and (found := _SET_TEXT.match(expression)):
+            # nft 1.0 has no JSON for a map that packets fill, and prints the statement.
+            return (Touch(found[1]), Unsupported(text))
         if isinstance(expression, dict) and "match" in expression:
             return _unsupported_match(expression["match"], text)
         if isinstance(expression, dict) and set(expression) <= {"limit", "quota", "ct count"}:
@@ -70,7 +74,8 @@ def _parts(expression: dict[str, Any], sets: Sets) -> tuple[Part, ...]:
     if kind in ("jump", "goto"):
         return (Verdict(Action(kind), body["target"]),)
     if kind in _SILENT:
-        return (Note(statement_text(expression)),)
+        # Which counter it is may be asked of a map, and then one must be found.
+        return (*needs(body, sets), Note(statement_text(expression)))
     if reader := _READERS.get(kind):
         return reader(kind, body, sets)
     if kind == "xt" and isinstance(body, dict) and body.get("type") == "match":
@@ -98,6 +103,8 @@ def _match(body: dict[str, Any], sets: Sets) -> Test | Lookup:
     operator, right = body["op"], body["right"]
     keys = keys_of(body["left"])
     negated = operator in ("!=", "!")
+    if isinstance(right, bool) and keys[0].name == "fib saddr oif":
+        return Test(keys[0], ((0, 0),), negated is not right)
     if isinstance(right, str) and right.startswith("@"):
         return Lookup(keys, sets[right[1:]], negated)
     if isinstance(right, dict) and "set" in right:
@@ -153,21 +160,21 @@ def _vmap(_kind: str, body: Any, sets: Sets) -> tuple[Part, ...]:
 
 def _mangle(_kind: str, body: Any, sets: Sets) -> tuple[Part, ...]:
     [(kind, inner)] = body["key"].items()
+    needed = needs(body["value"], sets)
     if kind == "tcp option":
-        return (Note(statement_text({"mangle": body})),)
+        return (tcp(), *needed, Note(statement_text({"mangle": body})))
     name = name_of(kind, inner)
     if name in _HARMLESS:
-        return (Note(statement_text({"mangle": body})),)
+        return (*needed, Note(statement_text({"mangle": body})))
     if name not in ("meta mark", "ct mark"):
         raise NotModelled(name)
     try:
         source, mask, xor = mark_source(body["value"])
     except (NotModelled, KeyError, TypeError, ValueError):
-        return (SetMark(name, unknown=statement_text({"mangle": body})),)
+        return (*needed, SetMark(name, unknown=statement_text({"mangle": body})))
     if source is not None and source.name == "ct mark" != name:
         # Without a connection there is no such mark, and the rule ends.
-        there = Test(plain_key("ct mark"), ((0, FULL_MASK),))
-        return (there, SetMark(name, source=source, source_mask=mask, xor=xor))
+        return (present(source), SetMark(name, source=source, source_mask=mask, xor=xor))
     if source is not None and source.name == name:
         return (SetMark(name, keep=mask, xor=xor),)
     return (SetMark(name, source=source, source_mask=mask, xor=xor),)
@@ -217,16 +224,20 @@ def _ports(value: Any) -> Range | None:
 
 
 def _set_statement(_kind: str, body: Any, sets: Sets) -> tuple[Part, ...]:
-    touched = Touch(str(body["set"]).lstrip("@"))
-    if stateful := [item for item in body.get("stmt", []) if set(item) & _LIMITS]:
-        return (touched, *(Unsupported(statement_text(item)) for item in stateful))
-    return (touched,)
+    name = str(body["set"]).lstrip("@")
+    parts: list[Part] = [*needs(body["elem"], sets), Touch(name)]
+    if body["op"] != "delete" and sets[name].is_full:
+        # Where the element is not in it yet the rule ends here (nft_dynset_eval).
+        parts.append(Unsupported(f"{statement_text({'set': body})}: the set is full"))
+    limits = [item for item in body.get("stmt", []) if set(item) & _LIMITS]
+    return (*parts, *(Unsupported(statement_text(item)) for item in limits))
 
 
 def _notrack(_kind: str, _body: Any, _sets: Sets) -> tuple[Part, ...]:
     return (Untrack(),)
 
 
+_SET_TEXT = re.compile(r"(?:add|update|delete) @(\S+) \{")
 _LIMITS = frozenset({"limit", "quota", "ct count"})
 _READERS: dict[str, Callable[[str, Any, Sets], tuple[Part, ...]]] = {
     "vmap": _vmap,

@@ -9,6 +9,7 @@ from rules.parse.nftvalues import NotModelled, datatype, number, parse_field
 from rules.ruleset import Action, Element, Key, PacketSet, Verdict
 
 _KEY_TYPES = {"iface_index": "ifname", "classid": "integer", "boolean": "integer"}
+_OBJECTS = frozenset({"counter", "ct helper", "ct timeout", "ct expectation", "secmark"})
 _LIMITS = frozenset({"limit", "quota", "ct count"})
 _VERDICTS = ("accept", "drop", "return", "continue", "jump", "goto", "queue")
 
@@ -19,11 +20,16 @@ def named_set(body: dict[str, Any]) -> PacketSet:
     try:
         kinds = _types(body["type"])
         data = _types(body["map"]) if "map" in body else ()
-        elements, default = _elements(body.get("elem", []), kinds, data)
+        values = body.get("elem", [])
+        if data and data[0] in _OBJECTS:
+            # Which of them it is changes nothing for the packet.
+            values, data = [left for left, _ in values], ()
+        elements, default = _elements(values, kinds, data)
     except (NotModelled, KeyError, TypeError, ValueError, IndexError) as error:
         what = str(error) if isinstance(error, NotModelled) else "an element"
         return PacketSet(name, (), f"set {name}: {what} is not modelled")
-    return PacketSet(name, elements, default=default)
+    is_full = len(elements) >= int(body.get("size", len(elements) + 1))
+    return PacketSet(name, elements, default=default, is_full=is_full)
 
 
 def anonymous_set(keys: tuple[Key, ...], values: list[Any]) -> PacketSet:

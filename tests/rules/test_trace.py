@@ -379,6 +379,30 @@ def test_ingress_chains_see_their_devices() -> None:
     assert trace(ruleset, packet(interface_in="eth1")).verdict == "drop"
 
 
+def test_a_chain_of_unknown_devices_is_unknown() -> None:
+    base = Base("ingress", 0, policy=Action.DROP)
+    ruleset = nft(Chain("c", (), base), family="netdev")
+    found = trace(ruleset, packet())
+    assert found.verdict == "unknown"
+    assert "device" in found.unknown[0]
+
+
+def test_egress_chains_see_what_leaves_by_their_devices() -> None:
+    base = Base("egress", 0, policy=Action.DROP, devices=("eth1",))
+    ruleset = nft(Chain("c", (), base), family="netdev")
+    for hook in ("forward", "output"):
+        assert trace(ruleset, packet(interface_out="eth1"), hook=hook).verdict == "drop"
+        assert trace(ruleset, packet(interface_out="eth0"), hook=hook).verdict == "accept"
+    assert trace(ruleset, packet(), hook="input").verdict == "accept"
+
+
+def test_a_table_that_may_be_dormant_is_unknown() -> None:
+    drop = {"c": Chain("c", (), Base("input", 0, policy=Action.DROP))}
+    found = trace(Ruleset((Table("nft", "inet", "t", drop, dormant=None),)), packet())
+    assert found.verdict == "unknown"
+    assert "dormant" in found.unknown[0]
+
+
 def test_a_chain_that_is_missing_is_unknown() -> None:
     rule = Rule((Verdict(Action.JUMP, "gone"),), "jump gone")
     found = trace(nft(Chain("c", (rule,), Base("input", 0))), packet())

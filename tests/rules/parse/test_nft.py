@@ -12,6 +12,7 @@ import pytest
 
 from rules.errors import ConfigError
 from rules.parse.nft import parse_nft
+from rules.parse.nftheads import lacks_head, with_head
 from rules.ruleset import (
     Action,
     Element,
@@ -19,6 +20,7 @@ from rules.ruleset import (
     Lookup,
     Nat,
     Note,
+    PacketSet,
     Rule,
     Ruleset,
     SetMark,
@@ -32,6 +34,8 @@ from rules.ruleset import (
 )
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "firewall"
+TOP = (1 << 128) - 1
+MARKS = PacketSet("mm", (Element(((0x01020304, 0x01020304),), data=(5,)),))
 # Texts that differ from nft's own in spelling only.
 SPELLED_OTHERWISE = 12
 
@@ -168,13 +172,14 @@ def test_dnat_by_a_map(rules: dict[str, Rule]) -> None:
         ("meta mark set meta mark & 0xffff0005 | 0x00000005",
          [SetMark("meta mark", keep=0xFFFF0000, xor=5)]),
         ("ct mark set meta mark", [SetMark("ct mark", source=Key("meta mark"))]),
-        ("meta mark set ct mark", [Test(Key("ct mark"), ((0, 0xFFFFFFFF),)),
+        ("meta mark set ct mark", [Test(Key("ct mark"), ((0, TOP),)),
                                    SetMark("meta mark", source=Key("ct mark"))]),
         ("meta mark set ip saddr map @mm",
-         [SetMark("meta mark", unknown="meta mark set ip saddr map @mm")]),
+         [Lookup((Key("ip saddr"),), MARKS),
+          SetMark("meta mark", unknown="meta mark set ip saddr map @mm")]),
         ("notrack", [Untrack()]),
         ("log group 2 snaplen 80", [Note("log group 2 snaplen 80")]),
-        ("update @dyn { ip saddr }", [Touch("dyn")]),
+        ("update @dyn { ip saddr }", [Test(Key("ip saddr"), ((0, TOP),)), Touch("dyn")]),
         ("meta l4proto tcp reject with tcp reset",
          [Test(Key("meta l4proto"), ((6, 6),)), Test(Key("meta l4proto"), ((6, 6),)),
           Verdict(Action.REJECT)]),
@@ -291,3 +296,51 @@ def test_iptables_extensions_in_nft() -> None:
 def test_other_text_is_one_error(text: str) -> None:
     with pytest.raises(ConfigError, match="saved"):
         parse_nft(text, source="saved")
+
+
+DORMANT = {"family": "inet", "name": "t", "handle": 1, "flags": "Lester Gooch #5"}
+ONE_DEVICE = {"family": "inet", "table": "t", "name": "in", "handle": 1, "type": "filter",
+              "hook": "ingress", "prio": 0, "policy": "accept"}  # fmt: skip
+HEAD = """\
+table inet t {
+\tflags dormant
+
+\tchain in {
+\t\tcomment "device nobody"
+\t\ttype filter hook ingress %s priority filter; policy accept;
+\t\tip saddr 192.0.2.1 drop comment "flags owner"
+\t}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [
+        ('device "eth0"', ("eth0",)),
+        ("devices = { eth0, br-lan }", ("eth0", "br-lan")),
+        ('devices = { "eth0", "br-lan" }', ("eth0", "br-lan")),
+    ],
+)
+def test_what_the_json_leaves_out_of_a_table(text: str, devices: tuple[str, ...]) -> None:
+    document = json.dumps({"nftables": [{"table": DORMANT}, {"chain": ONE_DEVICE}]})
+    [table] = parse_nft(document).tables
+    assert lacks_head(table)
+    assert table.dormant is None
+    whole = with_head(table, HEAD % text)
+    assert whole.dormant is True
+    base = whole.chains["in"].base
+    assert base is not None
+    assert base.devices == devices
+    assert not lacks_head(whole)
+    assert with_head(table, (HEAD % text).replace("\tflags dormant\n", "")).dormant is False
+
+
+@pytest.mark.parametrize(
+    ("flags", "dormant"),
+    [([], False), (["owner"], False), ("dormant", True), (["owner", "dormant"], True)],
+)
+def test_flags_of_tables(flags: object, dormant: bool) -> None:
+    document = json.dumps({"nftables": [{"table": {**DORMANT, "flags": flags}}]})
+    [table] = parse_nft(document).tables
+    assert table.dormant is dormant

@@ -18,11 +18,11 @@ from typing import TypeVar
 
 from rules.cluster import IPAddress
 from rules.errors import CommandError
+from rules.live import read_nft
 from rules.netns import NODE_MAC, Scratch, configure, forked
 from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from rules.parse.ipset import parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
-from rules.parse.nft import parse_nft
 from rules.probe import SUM_AT, checksum, frame, icmp
 from rules.ruleset import Ruleset
 from rules.run import run
@@ -164,8 +164,7 @@ class Oracle:
             self._legacy.add(family)
 
     def _read(self, saved: Saved) -> Ruleset:
-        printed = run(["nft", "-j", "list", "ruleset"], timeout_s=_TIMEOUT_S).stdout
-        found = parse_nft(printed)
+        found = read_nft()
         found = Ruleset(tuple(table for table in found.tables if table.name != "zz_recorder"))
         ipsets = {}
         if saved.ipsets:

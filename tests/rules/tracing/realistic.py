@@ -11,14 +11,15 @@ from pathlib import Path
 from tests.rules.tracing.oracle import Saved
 
 _HERE = Path(__file__).parent / "realistic"
+_ODD = Path(__file__).parent / "odd"
 
 
-def _made(name: str, backend: str, *parts: str) -> Saved:
+def _made(name: str, backend: str, *parts: str, directory: Path = _HERE) -> Saved:
     """Files with the same base name belong together; several names are laid over each other."""
     nft, ipsets = "", ""
     saves: list[tuple[str, int, str]] = []
     for part in parts:
-        for path in sorted(_HERE.glob(f"{part}.*")):
+        for path in sorted(directory.glob(f"{part}.*")):
             text = path.read_text(encoding="utf-8")
             if path.suffix == ".nft":
                 nft += text
@@ -54,3 +55,13 @@ def realistic() -> tuple[Saved, ...]:
         _made("Calico in iptables-nft, firewalld", "iptables-nft", "calico", "firewalld"),
     ]  # fmt: skip
     return tuple(found)
+
+
+def odd() -> tuple[Saved, ...]:
+    """What is rarely met, and was once answered wrongly; the files are in ``odd``."""
+    return (
+        _made("statements that end a rule", "", "breaks", directory=_ODD),
+        _made("a dormant table, chains of devices", "", "dormant", directory=_ODD),
+        _made("masked ipsets in nft", "iptables-nft", "ipsets", directory=_ODD),
+        _made("masked ipsets in legacy", "iptables-legacy", "ipsets", directory=_ODD),
+    )

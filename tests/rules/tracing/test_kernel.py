@@ -14,7 +14,7 @@ from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, isolated
 from tests.rules.tracing.packets import way_out
 from tests.rules.tracing.randomiptables import random_iptables, random_mixed
 from tests.rules.tracing.randomnft import random_nft
-from tests.rules.tracing.realistic import realistic
+from tests.rules.tracing.realistic import odd, realistic
 from tests.rules.tracing.sweep import Count, compare
 
 pytestmark = pytest.mark.kernel
@@ -38,6 +38,14 @@ def test_realistic_rulesets() -> None:
     agrees(count)
     assert count.pairs > 1000
     assert 0.2 < count.admitted / count.pairs < 0.8
+    assert count.unknown <= MOST_UNKNOWN_REALISTIC * count.pairs
+
+
+def test_odd_rulesets() -> None:
+    count = compare(odd(), 250)
+    agrees(count)
+    assert count.pairs > 900
+    assert count.pairs - count.admitted > 80
     assert count.unknown <= MOST_UNKNOWN_REALISTIC * count.pairs
 
 
