@@ -29,8 +29,8 @@ from rules.rollback import (
     undo,
 )
 from rules.session import Session, refusal
-from rules.snapshot import APPLIED, LAST, PENDING, Applied, Snapshot
-from rules.state import Store
+from rules.snapshot import APPLIED, LAST, PENDING, Applied, Snapshot, read_applied
+from rules.state import StateError, Store
 from rules.tracking import let_meet
 
 _TICK_S = 0.2
@@ -172,7 +172,7 @@ def _refused(request: Request) -> str:
 def _others(store: Store, name: str) -> tuple[str, ...]:
     """Backends, other than this one, that an earlier apply used."""
     used = set()
-    if (applied := Applied.of(store.read(APPLIED))) is not None:
+    if (applied := read_applied(store)) is not None:
         used.add(applied.backend)
     if (pending := read_pending(store)) is not None:
         used |= set(pending.own)
@@ -209,11 +209,12 @@ def apply(request: Request, store: Store) -> tuple[Plan, Outcome]:
             _verify(owner, plan)
             watch.check()
             warnings = _verify_space(request)
-        except (BackendError, CommandError, Refused) as error:
+            done = finish(store, pending, plan.applied)
+        except (BackendError, CommandError, Refused, StateError) as error:
+            # StateError: a full disk, which takes the record or the files for the boot no more.
             undo(store, pending, str(error))
             disarm(pending)
             raise Refused(f"rolled back: {error}") from error
-        done = finish(store, pending, plan.applied)
         return plan, Outcome(done.changed, done.pending, warnings)
 
 
@@ -336,7 +337,7 @@ def keep(store: Store, applied: Applied | None) -> None:
         persist(store, None)
         return
     confirmed = _confirmed(applied)
-    earlier = Applied.of(store.read(APPLIED))
+    earlier = read_applied(store)
     if earlier is None or _confirmed(applied, at=earlier.at) != earlier:
         store.write(APPLIED, vars(confirmed))
     persist(store, confirmed)

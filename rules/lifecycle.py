@@ -26,7 +26,7 @@ from rules.record import record
 from rules.render import Posture
 from rules.rollback import Pending, disarm, now, read_pending, settle, undo
 from rules.session import Session
-from rules.snapshot import APPLIED, LAST, PENDING, Applied
+from rules.snapshot import APPLIED, LAST, PENDING, Applied, read_applied
 from rules.state import Store
 
 
@@ -52,7 +52,7 @@ def confirm(store: Store, session: Session | None, *, force: bool = False) -> Ou
                 "confirm from a new connection: this one was open before the change, so it does "
                 "not show that one can still log in; or use --force"
             )
-        keep(store, Applied.of(store.read(APPLIED)))
+        keep(store, read_applied(store))
         store.remove(PENDING)
         disarm(pending)
         _note(store, "confirmed")
@@ -137,11 +137,11 @@ def remove(store: Store, arming: Arming) -> tuple[Removal, Outcome]:
             if left := [item for name in removal.own for item in backend(name).read()]:
                 raise Refused(f"{', '.join(left)} is still there")
             watch.check()
+            outcome = finish(store, pending, None)
         except Exception as error:
             undo(store, pending, str(error))
             disarm(pending)
             raise Refused(f"rolled back: {error}") from error
-        outcome = finish(store, pending, None)
         if outcome.pending is None:
             _forget(store)
         return removal, outcome
@@ -168,7 +168,7 @@ class Status:
 
 def status(store: Store) -> Status:
     """Reads the state and compares the live objects with it; changes nothing."""
-    applied = Applied.of(store.read(APPLIED))
+    applied = read_applied(store)
     pending, last = read_pending(store), store.read(LAST) or {}
     if applied is None:
         return Status(None, False, (), False, pending, last)
@@ -197,7 +197,7 @@ def verify(request: Request, store: Store) -> tuple[Verdict, ...]:
         until = plan.pending.until
         found.append(Verdict("confirmed", False, f"nobody has confirmed it yet (until {until})"))
     else:
-        applied = Applied.of(store.read(APPLIED))
+        applied = read_applied(store)
         kept = applied is not None and is_persistent(store, applied)
         found.append(
             Verdict("persistent", kept, "loaded at boot" if kept else "a reboot takes it away")

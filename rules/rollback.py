@@ -21,7 +21,7 @@ from rules.persist import systemd_runs
 from rules.record import record
 from rules.run import run
 from rules.snapshot import LAST, PENDING, Snapshot, put_back
-from rules.state import VARIABLE, Store
+from rules.state import VARIABLE, StateError, Store
 
 ROLLED_BACK = "rolled-back"
 UNIT_PREFIX = "nodeprep-rollback-"
@@ -89,7 +89,10 @@ def read_pending(store: Store) -> Pending | None:
     document = store.read(PENDING)
     if document is None:
         return None
-    return Pending(**{name: document[name] for name in Pending.__match_args__})
+    try:
+        return Pending(**{name: document[name] for name in Pending.__match_args__})
+    except KeyError:
+        raise store.damaged(PENDING) from None
 
 
 def boot_clock() -> float:
@@ -177,8 +180,15 @@ def undo(store: Store, pending: Pending, reason: str) -> None:
         # The kernel has nothing of it any more, and the boot brought the confirmed rules.
         put_back(store, Snapshot({}, pending.before))
     # First why, then that: whoever sees it gone can read what became of it.
-    store.write(LAST, {"event": ROLLED_BACK, "reason": reason, "at": now(), "id": pending.id})
-    store.remove(PENDING)
+    last = {"event": ROLLED_BACK, "reason": reason, "at": now(), "id": pending.id}
+    try:
+        store.write(LAST, last)
+    except StateError:
+        # A full disk: what is removed makes room.
+        store.remove(PENDING)
+        store.write(LAST, last)
+    else:
+        store.remove(PENDING)
 
 
 def settle(store: Store) -> Pending | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rules.backend import Own, backend
+from rules.backend import BACKENDS, Own, backend
 from rules.errors import CommandError
 from rules.record import record
 from rules.state import Store
@@ -37,6 +37,17 @@ class Applied:
         if document is None:
             return None
         return cls(**{name: document[name] for name in cls.__match_args__ if name in document})
+
+
+def read_applied(store: Store) -> Applied | None:
+    """What was loaded last; None for nothing. Raises UnreadableError for a damaged record."""
+    try:
+        found = Applied.of(store.read(APPLIED))
+    except TypeError:
+        raise store.damaged(APPLIED) from None
+    if found is not None and found.backend not in BACKENDS:
+        raise store.damaged(APPLIED)
+    return found
 
 
 @record

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ DEFAULT_DIRECTORY = "/var/lib/nodeprep"
 VARIABLE = "NODEPREP_STATE_DIR"
 DOCUMENT_VERSION = 1
 _POLL_S = 0.05
+_OTHERS_WRITE = 0o022
 
 
 class StateError(NodeprepError):
@@ -46,10 +48,26 @@ def _why(error: OSError) -> str:
     return f"{error.strerror}{hint}"
 
 
+def _must_be_ours(directory: Path) -> None:
+    """Raises StateError where somebody else could change what root loads, now or at boot."""
+    status = directory.stat()
+    if status.st_uid not in (0, os.geteuid()):
+        raise StateError(
+            f"{directory}: belongs to user {status.st_uid}, who could change what is loaded at "
+            f"boot; run: chown root {shlex.quote(str(directory))}"
+        )
+    if status.st_mode & _OTHERS_WRITE:
+        raise StateError(
+            f"{directory}: others may write there, and so change what is loaded at boot; run: "
+            f"chmod go-w {shlex.quote(str(directory))}"
+        )
+
+
 class Store:
     """The part of the state directory that one subject has, such as ``firewall``.
 
-    Reading makes nothing; the directories (mode 0700) are made by the first write or lock.
+    Reading makes nothing; the directories (mode 0700) are made by the first write or lock, which
+    refuse one that belongs to another user or that others may write.
     """
 
     def __init__(self, subject: str, root: Path | None = None) -> None:
@@ -64,6 +82,8 @@ class Store:
                 if not directory.is_dir():
                     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                     directory.chmod(0o700)
+            for directory in (self.root, self.path):
+                _must_be_ours(directory)
         except OSError as error:
             raise StateError(f"{place}: cannot be made: {_why(error)}") from None
         return place
@@ -78,9 +98,9 @@ class Store:
         except OSError as error:
             raise UnreadableError(f"{path}: cannot be read: {_why(error)}") from None
         except ValueError:
-            raise UnreadableError(f"{path}: is damaged; remove it") from None
+            raise self.damaged(name) from None
         if not isinstance(value, dict):
-            raise UnreadableError(f"{path}: is damaged; remove it")
+            raise self.damaged(name)
         if value.get("version", 0) > DOCUMENT_VERSION:
             raise UnreadableError(f"{path}: is of a newer nodeprep; use that one")
         return value
@@ -100,6 +120,10 @@ class Store:
         except OSError as error:
             raise StateError(f"{path}: cannot be written: {_why(error)}") from None
         return path
+
+    def damaged(self, name: str) -> UnreadableError:
+        """The error for a document that lacks what every version of it has."""
+        return UnreadableError(f"{self.path / name}: is damaged; remove it")
 
     def remove(self, name: str) -> bool:
         """Removes a file; whether it was there."""

@@ -91,3 +91,19 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
     with pytest.raises(OSError, match="No such file"):
         write_atomic(tmp_path / "b" / "c", "text")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_directory_that_another_user_could_change_is_refused(tmp_path: Path) -> None:
+    store = Store("firewall", tmp_path / "state")
+    store.write("a.json", {})
+    for place in (store.root, store.path):
+        os.chown(place, 1000, -1)
+        with pytest.raises(StateError, match="user 1000"):
+            store.write("b.json", {})
+        os.chown(place, 0, -1)
+        place.chmod(0o770)
+        with pytest.raises(StateError, match=f"chmod go-w {place}"):
+            store.write("b.json", {})
+        place.chmod(0o700)
+    assert [path.name for path in store.path.iterdir()] == ["a.json"]

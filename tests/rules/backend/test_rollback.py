@@ -163,6 +163,44 @@ def test_a_change_that_shuts_the_operator_out_is_taken_back(machine: Machine) ->
     assert not machine.own().strip()
 
 
+@pytest.mark.parametrize(
+    ("size_kib", "confirm_within_s"), [(4, "0"), (12, "0"), (12, "60"), (16, "0")]
+)
+def test_a_full_disk_leaves_the_old_rules(
+    machine: Machine, size_kib: int, confirm_within_s: str
+) -> None:
+    """The disk takes this and that of the state, but not all of it."""
+    before = machine.dump()
+    machine.shell(f"mkdir -p /run/small && mount -t tmpfs -o size={size_kib}k tmpfs /run/small")
+    places = {"NODEPREP_STATE_DIR": "/run/small/state"}
+    asked = ["apply", "--role", "multi-master", "--config", str(machine.files["one"]),
+             "--posture", "enforce", "--backend", "nftables"]  # fmt: skip
+    failed = machine.nodeprep(
+        "firewall", *asked, "--confirm-within", confirm_within_s, code=1, env=places
+    )
+    assert "No space left" in failed.stderr
+    assert machine.dump() == before
+    status = machine.nodeprep("firewall", "status", env=places).stdout
+    assert "nothing of nodeprep is applied" in status
+
+
+def test_a_damaged_state_is_named(machine: Machine) -> None:
+    machine.firewall("apply", "nftables", "--confirm-within", "0")
+    own = machine.own()
+    for name in ("applied.json", "pending.json"):
+        path = machine.state / "firewall" / name
+        before = path.read_text(encoding="utf-8") if path.exists() else None
+        for text in ("garbage{", "[]", '{"version": 1, "x": 1}'):
+            path.write_text(text, encoding="utf-8")
+            found = machine.nodeprep("firewall", "status", code=3)
+            assert f"{path}: is damaged; remove it" in found.stderr
+        path.unlink()
+        if before is not None:
+            path.write_text(before, encoding="utf-8")
+    assert machine.firewall("status")["drift"] == []
+    assert machine.own() == own
+
+
 def test_waiting_tells_how_it_ended(machine: Machine) -> None:
     waiting = machine.start(
         sys.executable, "-m", "preflight", "firewall", "apply", "--role", "multi-master",
