@@ -43,6 +43,10 @@ class CloudRequest:
     kubernetes_version: str = ""
     cni: str = ""
 
+    def of_cloud(self, cloud: str) -> CloudRequest:
+        """The same request of another cloud."""
+        return CloudRequest(**{**vars(self), "cloud": cloud})
+
 
 def load_rules(request: CloudRequest) -> CloudRules:
     """The cluster's rules in the cloud's words.

@@ -20,10 +20,12 @@ FORMATS = ("text", "json", "yaml")
 def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     """Prints the document; what it costs and what is wider goes to stderr. The exit code."""
     from preflight.cloudpolicy import load_rules
+    from rules.cloud import resolve
     from rules.render.cloud import formats, render
 
     if output not in FORMATS:
         raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+    request = request.of_cloud(resolve(request.cloud, form))
     if form and form not in formats(request.cloud):
         known = ", ".join(formats(request.cloud))
         raise UsageError(f"--format takes {known} for {request.cloud}, not {form!r}")

@@ -7,14 +7,19 @@ from typing import Annotated
 import typer
 
 CloudArgument = Annotated[
-    str, typer.Argument(metavar="CLOUD", help="aws, gcp, azure or openstack.")
+    str, typer.Argument(metavar="CLOUD", help="aws, gcp, azure, openstack or capi.")
 ]
 RolesOption = Annotated[
     str,
     typer.Option("--role", metavar="all|ROLE,..", help="Whose rules; all: those of the cluster."),
 ]
 FormatOption = Annotated[
-    str, typer.Option("--format", metavar="FORMAT", help="The cloud's first one unless given.")
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="One of the cloud's formats [the first that docs/cloud.md lists].",
+    ),
 ]
 NameOption = Annotated[
     str, typer.Option("--name", metavar="PREFIX", help="With what each group's name begins.")

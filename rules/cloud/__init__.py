@@ -6,8 +6,9 @@
 ``plan``: what each role's group must let in, in no cloud's words. ``abilities``: what a cloud
 cannot say, as an error or a widening that somebody allowed. ``minimal``: the fewest rules.
 ``reach``: who may reach whom on what, canonical; ``parse(render(plan))`` is compared there, and so
-is any two clouds. A cloud is one module here (``ABILITIES``, ``check``, ``named``, ``arrange``),
-one renderer in ``rules.render.cloud``, one parser in ``rules.parse.cloud`` and one template.
+is any two clouds. A cloud is one module here (``ABILITIES``, ``QUOTAS``, ``WHOLE``, ``check``,
+``named``, ``arrange``, ``roles``), one renderer in ``rules.render.cloud``, one parser in
+``rules.parse.cloud`` and one template.
 """
 
 from __future__ import annotations
@@ -17,7 +18,23 @@ from typing import Any
 
 from rules.errors import UsageError
 
-CLOUDS = ("aws", "gcp", "azure", "openstack")
+CLOUDS = ("aws", "gcp", "azure", "openstack", "capa", "capg", "capz")
+
+
+# The infrastructure providers of Cluster API are clouds here, each with one format of its name.
+CAPI = ("capa", "capg", "capz")
+
+
+def resolve(cloud: str, form: str) -> str:
+    """The cloud that a person means: ``capi`` is the one that the format names, capa by default.
+
+    Raises UsageError for a format that is none of ``CAPI``.
+    """
+    if cloud != "capi":
+        return cloud
+    if form and form not in CAPI:
+        raise UsageError(f"capi has no format called {form!r}; there are {', '.join(CAPI)}")
+    return form or CAPI[0]
 
 
 def load(cloud: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from rules.cloud.peer import Kind, role_peer
 from rules.cloud.plan import NODES_TO_PODS, PODS_TO_PODS, CloudPlan
 from rules.cloud.reach import Reach
 from rules.cloud.rule import Grant, Place, what
@@ -23,7 +24,9 @@ class Abilities:
     ``ported``: those whose ports it can limit. ``icmp_types``: whether it tells ICMP types apart.
     ``destinations``: whether a rule can be limited to the addresses of pods. ``family_references``:
     whether a reference to a group can be limited to one family. ``refused``: (family, protocol) ->
-    why no rule of any width carries it.
+    why no rule of any width carries it. ``everything``: whether a rule can be of every protocol.
+    ``references``: whether a rule can name a group. ``carried``: (role, others): machines of the
+    others carry the group of the role too.
     """
 
     title: str
@@ -33,6 +36,9 @@ class Abilities:
     destinations: bool = False
     family_references: bool = False
     refused: tuple[tuple[tuple[int, int], str], ...] = ()
+    everything: bool = True
+    references: bool = True
+    carried: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @record
@@ -56,7 +62,7 @@ def lower(
     lowered: list[Grant] = []
     changed: dict[str, dict[str, list[Grant]]] = {}
     for grant in plan.grants:
-        for made, why in _lowered(grant, plan, abilities):
+        for made, why in _carried(grant, plan, abilities):
             lowered.append(made)
             if why:
                 changed.setdefault(grant.flow, {}).setdefault(why, []).append(made)
@@ -80,14 +86,26 @@ def _refuse(plan: CloudPlan, abilities: Abilities) -> None:
     reasons = dict(abilities.refused)
     found: dict[str, str] = {}
     for grant in plan.grants:
-        if grant.protocol is not None and (why := reasons.get((grant.family, grant.protocol))):
-            found[grant.flow] = f"{what(grant.protocol, None)}, IPv{grant.family}: {why}"
+        number = grant.protocol
+        if number is not None and (why := reasons.get((grant.family, number))):
+            found[grant.flow] = f"{what(number, None)}, IPv{grant.family}: {why}"
+        elif not abilities.everything and not _has_word(number, abilities):
+            found[grant.flow] = f"{what(number, None)}: a rule has no word for it"
+        if grant.peers and not abilities.references:
+            raise UsageError(
+                f"{abilities.title} name no groups, only addresses: add --by-address, and name the "
+                "nodes in the cluster file or by --source GROUP=CIDR, such as their subnets"
+            )
     if found:
         each = "; ".join(f"{flow} ({why})" for flow, why in found.items())
         flows = ",".join(found)
         raise UsageError(
             f"{abilities.title} cannot carry {each}; to do without it: --leave-out {flows}"
         )
+
+
+def _has_word(number: int | None, abilities: Abilities) -> bool:
+    return number is not None and (abilities.protocols is None or number in abilities.protocols)
 
 
 def _lowered(grant: Grant, plan: CloudPlan, abilities: Abilities) -> Iterator[tuple[Grant, str]]:
@@ -118,6 +136,31 @@ def _lowered(grant: Grant, plan: CloudPlan, abilities: Abilities) -> Iterator[tu
         why = f"{what(number, ports)} over IPv{grant.family} becomes IPv4 and IPv6"
         for family in others:
             yield made.but(family=family, networks=()), "; ".join([*whys, why])
+
+
+def _carried(grant: Grant, plan: CloudPlan, abilities: Abilities) -> Iterator[tuple[Grant, str]]:
+    """What ``_lowered`` gives, for and from every machine that carries the groups."""
+    also = {
+        role: tuple(other for other in others if other in plan.members)
+        for role, others in abilities.carried
+    }
+    more = {
+        role_peer(other): f"from {peer} becomes from {peer} and {other}"
+        for peer in grant.peers
+        if peer.kind is Kind.ROLE
+        for other in also.get(peer.name, ())
+        if role_peer(other) not in grant.peers
+    }
+    for made, why in _lowered(grant, plan, abilities):
+        subject = what(made.protocol, made.ports)
+        yield made, why
+        wider = made
+        if more:
+            wider = made.but(peers=(*made.peers, *more))
+            yield wider.but(networks=()), f"{subject} {', '.join(more.values())}"
+        for other in also.get(grant.receiver, ()):
+            reason = f"{subject} to {grant.receiver} becomes to {grant.receiver} and {other}"
+            yield wider.but(receiver=other), reason
 
 
 __all__ = ["NODES_TO_PODS", "PODS_TO_PODS", "Abilities", "Widening", "lower"]

@@ -20,6 +20,8 @@ from rules.errors import UsageError
 # than these allows traffic on all ports" (IpPermission in the EC2 API reference).
 ABILITIES = Abilities("AWS security groups", ported=frozenset({6, 17}))
 TITLE = "Amazon Web Services: security groups"
+# Whether a document is of all roles or of none.
+WHOLE = False
 QUOTAS = {"rules": 60, "groups": 5}
 # Names: up to 255 of a set of characters, not beginning with sg- (CreateSecurityGroup in the EC2
 # API reference). Ours leaves room for the role and takes only what resource names take too.

@@ -33,6 +33,8 @@ ABILITIES = Abilities(
     ),
 )
 TITLE = "Microsoft Azure: network security groups"
+# Whether a document is of all roles or of none.
+WHOLE = False
 # Rules of a group; application security groups and addresses on one side of a rule.
 QUOTAS = {"rules": 1000, "asgs": 10, "addresses": 4000}
 FIRST_PRIORITY, LAST_PRIORITY = 100, 4096

@@ -26,6 +26,8 @@ ABILITIES = Abilities(
     destinations=True,
 )
 TITLE = "Google Cloud: VPC firewall rules"
+# Whether a document is of all roles or of none.
+WHOLE = False
 # rules of a project (raised on demand), and source ranges of one rule.
 QUOTAS = {"rules": 500, "ranges": 5000}
 # Names are of RFC 1035, 63 characters; a rule's has a role and a flow behind the prefix.

@@ -21,6 +21,8 @@ ABILITIES = Abilities(
     "OpenStack security groups", ported=frozenset({6, 17, 33, 132}), family_references=True
 )
 TITLE = "OpenStack: Neutron security groups"
+# Whether a document is of all roles or of none.
+WHOLE = False
 # Of a project.
 QUOTAS = {"groups": 10, "rules": 100}
 # What Neutron puts into a new group: everything out, by IPv4 and by IPv6.

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from preflight.cli.main import run
-from rules.cloud import CLOUDS
+from rules.cloud import CLOUDS, load
 from rules.render.cloud import formats
 from tests.cli.test_main import FORBIDDEN, HELP_MODULES, loaded, third_party
 
@@ -28,7 +28,7 @@ sources: {admins: [203.0.113.0/24], nodePorts: [0.0.0.0/0]}
 """
 CLOUD_FORMATS = [(cloud, form) for cloud in CLOUDS for form in formats(cloud)]
 # What some clouds cannot tell apart.
-WIDE = "icmp-errors,icmp-echo"
+WIDE = "icmp-errors,icmp-echo,node-ports-tcp,node-ports-udp"
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def given(tmp_path: Path) -> tuple[str, ...]:
 
 
 def line(cloud: str, given: tuple[str, ...], *more: str) -> list[str]:
-    return ["cloud", "render", cloud, "--allow-widening", WIDE, *given, *more]
+    by_address = [] if load(cloud).ABILITIES.references else ["--by-address"]
+    return ["cloud", "render", cloud, "--allow-widening", WIDE, *by_address, *given, *more]
 
 
 @pytest.mark.parametrize(("cloud", "form"), CLOUD_FORMATS)
@@ -81,11 +82,30 @@ def test_options_reach_the_document(
     assert balancer in json.dumps(groups[0])
 
 
+@pytest.mark.parametrize("form", ["", "capa", "capg", "capz"])
+def test_capi_is_the_provider_that_the_format_names(
+    form: str, given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = form or "capa"
+    assert run(line(chosen, given)) == 0
+    expected = capsys.readouterr().out
+    more = ["--format", form] if form else []
+    by_address = [] if load(chosen).ABILITIES.references else ["--by-address"]
+    words = ["cloud", "render", "capi", "--allow-widening", WIDE, *by_address, *given, *more]
+    assert run(words) == 0
+    assert capsys.readouterr().out == expected
+    assert "roles worker, multi-master, policy" in expected
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["stratus"], "no cloud is called 'stratus'; known are aws"),
         (["aws", "--format", "arm"], "--format takes terraform, cloudformation, cli, json"),
+        (["capi", "--format", "arm"], "capi has no format called 'arm'; there are capa, capg"),
+        (["capz"], "name no groups, only addresses: add --by-address"),
+        (["capa", "--role", "worker"], "is of a whole cluster"),
+        (["capg", "--cni", "flannel/host-gw"], "pods-to-pods (every protocol: a rule has no word"),
         (["aws", "--role", "boss"], "no role is called 'boss'; the roles are all, master"),
         (["aws", "--role", "etcd"], "the cluster has no etcd; the roles of its nodes are worker"),
         (["aws", "--role", ","], "--role names no role"),

@@ -88,7 +88,7 @@ def _terraform_rules(
     said: dict[str, Any], receiver: str, names: dict[str, str], source: str, where: str
 ) -> Iterator[Rule]:
     number = values.protocol(said.get("ip_protocol", said.get("protocol", "")), source, where)
-    ports = _ports(number, said.get("from_port"), said.get("to_port"), source, where)
+    ports = port_range(number, said.get("from_port"), said.get("to_port"), source, where)
     peers: list[Peer] = []
     for field in ("cidr_ipv4", "cidr_ipv6", "cidr_blocks", "ipv6_cidr_blocks"):
         peers += [network_peer(values.network(word, source, where)) for word in _each(said, field)]
@@ -171,7 +171,7 @@ def _formation_rules(
     said: dict[str, Any], receiver: str, names: dict[str, str], source: str, where: str
 ) -> Iterator[Rule]:
     number = values.protocol(said.get("IpProtocol", ""), source, where)
-    ports = _ports(number, said.get("FromPort"), said.get("ToPort"), source, where)
+    ports = port_range(number, said.get("FromPort"), said.get("ToPort"), source, where)
     for field in ("CidrIp", "CidrIpv6"):
         if (word := said.get(field)) is not None:
             peer = network_peer(values.network(word, source, where))
@@ -274,7 +274,7 @@ def _permission(
     said: dict[str, Any], receiver: str, names: dict[str, str], source: str, where: str
 ) -> Iterator[Rule]:
     number = values.protocol(said.get("IpProtocol", ""), source, where)
-    ports = _ports(number, said.get("FromPort"), said.get("ToPort"), source, where)
+    ports = port_range(number, said.get("FromPort"), said.get("ToPort"), source, where)
     for field, key in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6")):
         for item in values.sequence(said.get(field), source, where):
             item = values.mapping(item, source, where)
@@ -289,7 +289,7 @@ def _permission(
         yield _rule(receiver, named_peer(str(item.get("PrefixListId"))), number, ports, where)
 
 
-def _ports(
+def port_range(
     number: int | None, first: Any, last: Any, source: str, where: str
 ) -> tuple[int, int] | None:
     """What FromPort and ToPort limit. Only tcp, udp and both ICMPs have some, whatever is said."""

@@ -45,7 +45,7 @@ def arm(text: str, source: str) -> tuple[FoundGroup, ...]:
         inner = values.mapping(said.get("properties", said), source, name)
         listed_rules = values.sequence(inner.get("securityRules"), source, name)
         rules = [_arm_rule(one, source, name) for one in listed_rules]
-        groups.append(_group(name, rules, _arm_asg, source, said.get("tags")))
+        groups.append(group(name, rules, _arm_asg, source, said.get("tags")))
     return tuple(groups)
 
 
@@ -76,7 +76,7 @@ def bicep(text: str, source: str) -> tuple[FoundGroup, ...]:
         return str(inner)
 
     return tuple(
-        _group(
+        group(
             str(one.values.get("name")), _bicep_rules(one, source), asg, source,
             one.values.get("tags"),
         )
@@ -135,7 +135,7 @@ def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
             target = known(one.values.get("network_security_group_name"))
             rules.setdefault(target, []).append((one.address, _renamed(one.values)))
     return tuple(
-        _group(name, listed, known, source, tags.get(name)) for name, listed in rules.items()
+        group(name, listed, known, source, tags.get(name)) for name, listed in rules.items()
     )
 
 
@@ -175,10 +175,10 @@ def script(text: str, source: str) -> tuple[FoundGroup, ...]:
             elif key:
                 said.setdefault(key, []).append(word)
         rules[name].append((words[0], said))
-    return tuple(_group(name, listed, str, source, tags[name]) for name, listed in rules.items())
+    return tuple(group(name, listed, str, source, tags[name]) for name, listed in rules.items())
 
 
-def _group(
+def group(
     name: str, listed: Iterable[_Said], asg: Callable[[Any], str], source: str, tags: Any
 ) -> FoundGroup:
     """The group of some rules, read in the order of their priorities."""

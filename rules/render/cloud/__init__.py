@@ -50,6 +50,8 @@ def cloud_rules(
         if quota not in module.QUOTAS:
             known = ", ".join(module.QUOTAS) or "none"
             raise UsageError(f"{cloud} has no quota called {quota!r}; there are {known}")
+    if module.WHOLE and plan.receivers != plan.members:
+        raise UsageError(f"a document for {cloud} is of a whole cluster: --role all")
     grants, widenings = lower(plan, module.ABILITIES, allowed)
     rules = minimise(grants, plan.families, module.ABILITIES)
     groups, usage = module.arrange(rules, plan.receivers, chosen)

@@ -19,7 +19,7 @@ from rules.cloud import CLOUDS
 from rules.cloud.document import CloudOptions, CloudRules
 from rules.cluster import CniChoice
 from rules.render.cloud import formats, render
-from tests.rules.cloud.plans import carried, plan_of, widest
+from tests.rules.cloud.plans import plan_for, widest
 from tests.rules.render.clusters import cluster
 
 # Tunnels, routed pods, and every protocol that is no TCP or UDP.
@@ -29,7 +29,7 @@ ROUTED = CniChoice("flannel", "host-gw")
 
 def rules_of(cloud: str, choice: CniChoice, options: CloudOptions | None = None) -> CloudRules:
     made = cluster(families=(4, 6), cni=choice, external_etcd=True)
-    return widest(carried(plan_of(made), cloud), cloud, options)
+    return widest(plan_for(cloud, made), cloud, options)
 
 
 def text_of(cloud: str, form: str, choice: CniChoice) -> str:

@@ -11,21 +11,22 @@ from rules.cloud import CLOUDS
 from rules.cloud.document import CloudOptions
 from rules.cluster import CniChoice
 from rules.render.cloud import formats, render
-from tests.rules.cloud.plans import carried, plan_of, widest
+from tests.rules.cloud.plans import plan_for, widest
 from tests.rules.render.clusters import cluster
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "cloud"
 TAGGED = CloudOptions(tags=(("team", "platform"),))
 PLAIN = CloudOptions(network="global/networks/prod", scope="some-project")
 # Rules of Google carry no labels.
-OPTIONS = {"gcp": PLAIN, "openstack": CloudOptions(name="prod")}
+NAMED = CloudOptions(name="prod")
+OPTIONS = {"gcp": PLAIN, **dict.fromkeys(("openstack", "capa", "capg", "capz"), NAMED)}
 CASES = {f"{cloud}-{form}": (cloud, form) for cloud in CLOUDS for form in formats(cloud)}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
     cloud, form = CASES[name]
-    plan = carried(plan_of(cluster(cni=CniChoice("calico", "bgp"))), cloud)
+    plan = plan_for(cloud, cluster(cni=CniChoice("calico", "bgp")))
     (text,) = render(form, widest(plan, cloud, OPTIONS.get(cloud, TAGGED))).files.values()
     path = GOLDENS / f"{name}.txt"
     if os.environ.get("NODEPREP_UPDATE_GOLDENS") == "1":

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.cloud import CLOUDS
+from rules.cloud import CLOUDS, load
 from rules.cloud.document import CloudOptions, CloudRules, describe
-from rules.cloud.plan import CloudPlan, cluster_roles, make_plan
+from rules.cloud.plan import CloudPlan, Wishes, cluster_roles, make_plan
 from rules.cloud.reach import Reach
 from rules.cluster import CniChoice
 from rules.errors import UsageError
@@ -37,24 +37,25 @@ MORE = (
 CLOUD_FORMATS = [(cloud, form) for cloud in CLOUDS for form in formats(cloud)]
 
 
-def plan_with(words: tuple[str, ...]) -> CloudPlan:
+def plan_with(cloud: str, words: tuple[str, ...]) -> CloudPlan:
     made = cluster(cni=CniChoice("flannel", "vxlan"))
     members = cluster_roles(made)
     policies = {role: spoiled(policy(role, made), words) for role in members}
-    return make_plan(policies, members)
+    wishes = Wishes(by_address=not load(cloud).ABILITIES.references)
+    return carried(make_plan(policies, members, wishes), cloud)
 
 
 @cache
 def benign(cloud: str) -> Reach:
     """What harmless words let in; every format says the same."""
-    made = widest(carried(plan_with(("word",)), cloud), cloud)
+    made = widest(plan_with(cloud, ("word",)), cloud)
     return read_back(made, next(iter(formats(cloud))))
 
 
 @pytest.mark.parametrize(("cloud", "form"), CLOUD_FORMATS)
 @pytest.mark.parametrize("first", range(0, len(MORE), 5))
 def test_hostile_words_change_no_rule(cloud: str, form: str, first: int) -> None:
-    made = widest(carried(plan_with(MORE[first : first + 5]), cloud), cloud)
+    made = widest(plan_with(cloud, MORE[first : first + 5]), cloud)
     assert read_back(made, form) == benign(cloud)
 
 
@@ -65,14 +66,14 @@ def test_hostile_words_change_no_rule(cloud: str, form: str, first: int) -> None
 )
 def test_random_words_change_no_rule(words: tuple[str, ...], chosen: tuple[str, str]) -> None:
     cloud, form = chosen
-    made = widest(carried(plan_with(words), cloud), cloud)
+    made = widest(plan_with(cloud, words), cloud)
     assert read_back(made, form) == benign(cloud)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("word", MORE)
 def test_hostile_options_are_refused_or_mean_nothing(cloud: str, word: str) -> None:
-    plan = carried(plan_with(("word",)), cloud)
+    plan = plan_with(cloud, ("word",))
     taken: list[CloudRules] = []
     for options in (
         CloudOptions(name=word), CloudOptions(network=word), CloudOptions(tags=((word, word),)),
