@@ -76,3 +76,19 @@ ByAddressOption = Annotated[
         "--by-address", help="Name nodes by their addresses, not by their group (other networks)."
     ),
 ]
+RegionOption = Annotated[
+    str,
+    typer.Option("--region", metavar="REGION", help="Of AWS [AWS_REGION or the profile's]."),
+]
+ProfileOption = Annotated[
+    str, typer.Option("--profile", metavar="NAME", help="Of AWS [AWS_PROFILE].")
+]
+EndpointOption = Annotated[
+    str, typer.Option("--endpoint-url", metavar="URL", help="Another server of the EC2 API.")
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--timeout", min=0.1, max=600, metavar="SECONDS", help="For one answer of the API."
+    ),
+]

@@ -44,6 +44,10 @@ class CloudPlan:
     digest: str
     flows: dict[str, Flow] = field(default_factory=dict)
 
+    def digest_of(self, role: str) -> str:
+        """16 hex digits for the grants of one role, whichever others are asked for."""
+        return _digest(grant for grant in self.grants if grant.receiver == role)
+
 
 @record
 class Wishes:

@@ -59,9 +59,9 @@ def terraform(rules: CloudRules) -> dict[str, str]:
                 ("aws_security_group", _resource(group)),
                 (
                     ("name", group.name),
-                    ("description", _about(group)),
+                    ("description", about(group)),
                     ("vpc_id", vpc),
-                    ("tags", _tags(rules, group)),
+                    ("tags", tags_of(rules, group)),
                 ),
             )
         )
@@ -135,13 +135,15 @@ def cloudformation(rules: CloudRules) -> dict[str, str]:
             "Type": "AWS::EC2::SecurityGroup",
             "Properties": {
                 "GroupName": group.name,
-                "GroupDescription": _about(group),
+                "GroupDescription": about(group),
                 "VpcId": vpc,
                 "SecurityGroupEgress": [
                     {"IpProtocol": "-1", _cidr(family): _EVERYWHERE[family]}
                     for family in rules.plan.families
                 ],
-                "Tags": [{"Key": key, "Value": text} for key, text in _tags(rules, group).items()],
+                "Tags": [
+                    {"Key": key, "Value": text} for key, text in tags_of(rules, group).items()
+                ],
             },
         }
     taken: set[str] = set()
@@ -189,9 +191,9 @@ def script(rules: CloudRules) -> dict[str, str]:
     """A script of bash for the `aws` command."""
     groups: list[tuple[str, list[str]]] = []
     for group in rules.groups:
-        tags = [{"Key": key, "Value": text} for key, text in _tags(rules, group).items()]
+        tags = _pairs(tags_of(rules, group))
         specification = _compact([{"ResourceType": "security-group", "Tags": tags}])
-        words = ["group", group.name, _about(group), specification]
+        words = ["group", group.name, about(group), specification]
         groups.append((f"sg_{_resource(group)}", words))
     groups += [(f"sg_{_word(role)}", ["present", rules.names[role]]) for role in _foreign(rules)]
     permissions = [
@@ -225,11 +227,11 @@ def ec2(rules: CloudRules) -> dict[str, str]:
     groups = [
         {
             "GroupName": group.name,
-            "Description": _about(group),
+            "Description": about(group),
             **({"VpcId": rules.options.network} if rules.options.network else {}),
             "IpPermissions": [permission(rule, rules, "GroupName") for rule in group.rules],
             "IpPermissionsEgress": [egress(family) for family in rules.plan.families],
-            "Tags": [{"Key": key, "Value": text} for key, text in _tags(rules, group).items()],
+            "Tags": _pairs(tags_of(rules, group)),
         }
         for group in rules.groups
     ]
@@ -291,16 +293,22 @@ def _foreign(rules: CloudRules) -> list[str]:
     ]
 
 
-def _tags(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
+def tags_of(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
+    """What a group is known by: its role, the policy, and what a person asked for."""
     return {
         **dict(rules.options.tags),
         "Name": group.name,
         ROLE_TAG: group.role,
-        POLICY_TAG: rules.plan.digest,
+        POLICY_TAG: rules.plan.digest_of(group.role),
     }
 
 
-def _about(group: CloudGroup) -> str:
+def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": text} for key, text in tags.items()]
+
+
+def about(group: CloudGroup) -> str:
+    """The description of a group."""
     more = f" (part {group.number})" if group.number > 1 else ""
     return f"nodeprep: Kubernetes role {group.role}{more}"
 
