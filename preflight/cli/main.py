@@ -21,7 +21,7 @@ COMMANDS = {
     "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
     "cni": ("cni", "The pod network by the reference plugins: add, prove, keep clean."),
     "firewall": ("firewall", "The host firewall that a role needs: render, apply, trace, prove."),
-    "cloud": ("cloud", "The same rules as a cloud's own firewall: render, apply."),
+    "cloud": ("cloud", "The same rules as a cloud's own firewall: render, apply, audit, lint."),
 }
 
 
