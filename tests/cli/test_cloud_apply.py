@@ -172,6 +172,38 @@ def test_drift_is_found_and_mended(lab: Lab, capsys: pytest.CaptureFixture[str])
     assert found_reach(lab, rules) == wanted(rules)
 
 
+def test_the_live_audit_sees_what_is_there(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lab.line()) == 0
+    line = ["cloud", "audit", "aws", "--live", *lab.line()[3:]]
+    capsys.readouterr()
+    assert run(line) == 0
+    assert "lets in what the policy does" in capsys.readouterr().out
+    entries = [{"Cidr": OTHERS}]
+    listed = lab.client.create_managed_prefix_list(
+        PrefixListName="x", MaxEntries=5, AddressFamily="IPv4", Entries=entries
+    )["PrefixList"]["PrefixListId"]
+    lab.client.authorize_security_group_ingress(
+        GroupId=lab.groups()["nodeprep-worker"]["GroupId"],
+        IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 23,
+             "PrefixListIds": [{"PrefixListId": listed}]}
+        ],
+    )  # fmt: skip
+    lab.client.revoke_security_group_ingress(
+        GroupId=lab.groups()["nodeprep-worker"]["GroupId"],
+        SecurityGroupRuleIds=[
+            rule["SecurityGroupRuleId"]
+            for rule in lab.rules("nodeprep-worker")
+            if rule["FromPort"] == 10250
+        ],
+    )
+    assert run(line) == 1
+    said = capsys.readouterr().out
+    assert "too wide: 22-23/tcp from 198.51.100.0/24 to worker (IPv4); let in by" in said
+    assert "missing: 10250/tcp from multi-master to worker (IPv4); needed by kubelet-api" in said
+    assert len(said.splitlines()) == 6
+
+
 def test_groups_of_others_are_not_touched(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.client.create_security_group(GroupName="db", Description="x", VpcId=lab.vpc)
     lab.permit("db", 5432, OTHERS)
