@@ -16,10 +16,13 @@ from typing import Any
 import pytest
 
 from rules.cloud import CLOUDS
+from rules.cloud.aws import roles
 from rules.cloud.document import CloudOptions, CloudRules
+from rules.cloud.found import reach_of
 from rules.cluster import CniChoice
+from rules.parse.cloud.aws import described
 from rules.render.cloud import formats, render
-from tests.rules.cloud.plans import plan_for, widest
+from tests.rules.cloud.plans import plan_for, wanted, widest
 from tests.rules.render.clusters import cluster
 
 # Tunnels, routed pods, and every protocol that is no TCP or UDP.
@@ -179,6 +182,57 @@ def test_azures_models_know_every_property() -> None:
                 assert all(said[field] in words for field, words in allowed.items())
 
 
+@pytest.mark.skipif(
+    os.environ.get("NODEPREP_EVERY") != "1" or shutil.which("aws") is None,
+    reason="NODEPREP_EVERY=1 runs it, where the aws command is installed: a minute",
+)
+def test_the_script_makes_the_plan_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    try:
+        client: Any = boto3.client(  # type: ignore[no-untyped-call]
+            "ec2", region_name="us-east-1", endpoint_url=endpoint, **keys
+        )
+        vpc = client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made = widest(
+            plan_for("aws", cluster(cni=CniChoice("flannel", "vxlan"))), "aws", CloudOptions()
+        )
+        (text,) = render("cli", made).files.values()
+        path = tmp_path / "nodeprep-aws.sh"
+        path.write_text(text)
+        seen = []
+        for _ in range(2):
+            done = subprocess.run(
+                ["bash", str(path)],
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(tmp_path),
+                    "VPC_ID": vpc,
+                    "AWS_ENDPOINT_URL": endpoint,
+                    "AWS_DEFAULT_REGION": "us-east-1",
+                    **{key.upper(): value for key, value in keys.items()},
+                },
+            )
+            assert done.returncode == 0, done.stderr
+            answer = client.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+            seen.append(answer["SecurityGroups"])
+            found = reach_of(described(answer, "moto"), roles(made), made.plan.families)
+            assert found == wanted(made)
+        assert seen[0] == seen[1]
+    finally:
+        server.stop()
+
+
 def create(client: Any, vpc: str, groups: list[dict[str, Any]]) -> None:
     """The groups of our JSON, with ids in the place of names, by the EC2 API."""
     ids = {
@@ -200,11 +254,6 @@ def create(client: Any, vpc: str, groups: list[dict[str, Any]]) -> None:
 def test_what_moto_describes_is_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     import boto3
     from moto import mock_aws
-
-    from rules.cloud.aws import roles
-    from rules.cloud.found import reach_of
-    from rules.parse.cloud.aws import described
-    from tests.rules.cloud.plans import wanted
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
