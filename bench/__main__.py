@@ -6,7 +6,7 @@ import argparse
 import os
 import platform
 
-from bench import checks, firewall
+from bench import checks, cni, firewall
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     )
     print(checks.run(arguments.runs))
     print(f"\n{firewall.run(arguments.runs)}")
+    print(f"\n{cni.run(arguments.runs)}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from rules.record import record
 
 # When an unanswered ping is sent again, in seconds after the start.
 _SENT_AT_S = (0.0, 0.05, 0.2, 0.5, 0.8, 1.5, 2.2)
-PATIENCE_S = 1.0
+# TCP sends its first packet again after a second (RFC 6298): a busy machine must not fail a proof.
+PATIENCE_S = 2.2
 # A new IPv6 address is not used for a second or two (RFC 4862, duplicate address detection).
 PATIENCE_V6_S = 3.0
 # <linux/in.h>, <linux/in6.h>: Python names none of them.

@@ -44,9 +44,11 @@ def faults() -> tuple[list[str], int]:
 def healthy(runs: int) -> int:
     done = node(
         f"{{ {CLUSTER}\n{INSTALL} }} >&2\nnodeprep cni doctor > /dev/null\n"
-        f"for run in $(seq {runs}); do nodeprep cni prove > /dev/null && echo proven; done || true",
-        timeout_s=600,
+        f"for run in $(seq {runs}); do\n"
+        "  nodeprep cni prove > /run/out 2>&1 && echo proven || cat /run/out >&2\ndone",
+        timeout_s=900,
     )
+    print(done.stderr, end="")
     return done.stdout.split().count("proven")
 
 
