@@ -17,7 +17,7 @@ from preflight.cni.proof import Cause
 from preflight.cni.spec import NetworkConfig
 from preflight.cnirun import Place
 from preflight.finding import Finding, Severity, Status
-from preflight.firewallrun import check_format, write
+from preflight.output import check_format, write
 from preflight.report.plain import printable
 from preflight.settings import Settings
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, ConfigError

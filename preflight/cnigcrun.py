@@ -8,7 +8,7 @@ from preflight import config as configuration
 from preflight.cni.cache import DEFAULT_CACHE_DIR
 from preflight.cni.collect import look, sweep
 from preflight.cni.garbage import Garbage, find
-from preflight.firewallrun import check_format, say, write
+from preflight.output import check_format, say, write
 from rules.errors import EXIT_DONE, EXIT_FAILED
 from rules.record import record
 

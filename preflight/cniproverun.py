@@ -11,7 +11,7 @@ from preflight.cni.proof import Cause, Proof, Step
 from preflight.cni.prove import Request, Steps, prove_by_plugins
 from preflight.cni.spec import NetworkConfig
 from preflight.cnirun import Place
-from preflight.firewallrun import check_format, write
+from preflight.output import check_format, write
 from preflight.settings import Settings
 from rules.errors import UsageError
 from rules.record import record

@@ -6,7 +6,7 @@ import sys
 
 from preflight.cni.compose import FILE_NAME
 from preflight.cniplan import Flags, make_plan, refuse_errors
-from preflight.firewallrun import check_format, say
+from preflight.output import check_format, say
 from rules.errors import EXIT_DONE
 
 

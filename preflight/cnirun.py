@@ -10,7 +10,7 @@ from preflight.cni import cache, chain
 from preflight.cni.attachment import DEFAULT_INTERFACE, Attachment, validate
 from preflight.cni.node import NodeNetwork, find_network
 from preflight.facts.host import Host
-from preflight.firewallrun import check_format, write
+from preflight.output import check_format, write
 from rules.errors import EXIT_DONE, UsageError
 from rules.record import record
 

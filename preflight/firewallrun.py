@@ -6,12 +6,12 @@ import sys
 from typing import Any
 
 from preflight.firewallpolicy import PolicyRequest
+from preflight.output import check_format, say, write
 from rules.apply import Outcome, Plan, Refused, Request
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, UsageError
 from rules.record import record
 from rules.state import Store
 
-FORMATS = ("text", "json", "yaml")
 SUBJECT = "firewall"
 
 
@@ -168,29 +168,6 @@ def _print(
         say(f"warning: {warning}")
     if dry_run and plan.rules_change and plan.refused:
         say(f"apply would refuse: {plan.refused}")
-
-
-def check_format(output: str) -> None:
-    """UsageError for a format that these commands do not have, before anything is done."""
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
-
-
-def write(document: dict[str, Any], lines: list[str], output: str) -> None:
-    """The document, or the lines, to stdout."""
-    if output == "text":
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-        return
-    from preflight.report.document import render
-
-    sys.stdout.write(render(document, output))
-
-
-def say(line: str) -> None:
-    """A line for a person, to stderr."""
-    from preflight.report.plain import printable
-
-    print(f"nodeprep: {printable(line)}", file=sys.stderr)
 
 
 def say_pending(until: str) -> None:

@@ -11,7 +11,7 @@ from preflight.facts.host import Host
 from preflight.facts.model import Unknown
 from preflight.facts.model.runtime import RuntimeConfig
 from preflight.facts.procs import process_names
-from preflight.facts.runtime import read_configs
+from preflight.facts.runtimeconfigs import read_configs
 from rules.errors import EXIT_UNDETERMINED, ConfigError, NodeprepError
 from rules.files import read_input
 from rules.record import record

@@ -16,7 +16,7 @@ from preflight.facts.model.cni import Cni, CniFile
 from preflight.facts.model.runtime import RuntimeConfig
 from preflight.facts.plugins import read_plugins
 from preflight.facts.procs import process_names
-from preflight.facts.runtime import read_configs
+from preflight.facts.runtimeconfigs import read_configs
 from preflight.settings import Settings
 
 

@@ -1,0 +1,33 @@
+"""What every command prints: one document or lines to stdout, words for a person to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rules.errors import UsageError
+
+FORMATS = ("text", "json", "yaml")
+
+
+def check_format(output: str) -> None:
+    """UsageError for a format that these commands do not have, before anything is done."""
+    if output not in FORMATS:
+        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+
+
+def write(document: dict[str, Any], lines: list[str], output: str) -> None:
+    """The document, or the lines, to stdout."""
+    if output == "text":
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return
+    from preflight.report.document import render
+
+    sys.stdout.write(render(document, output))
+
+
+def say(line: str) -> None:
+    """A line for a person, to stderr."""
+    from preflight.report.plain import printable
+
+    print(f"nodeprep: {printable(line)}", file=sys.stderr)
