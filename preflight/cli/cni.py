@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "check": "Ask the plugins whether a container's network is as they made it.",
     "doctor": "Say what is wrong with this pod network, why, and what mends it.",
     "gc": "Take away what dead pods left.",
+    "profiles": "List what pod network products lay down and need, and whether it is so.",
     "remove": "Undo what install changed on this host, byte for byte.",
 }
 

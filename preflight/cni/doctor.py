@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from preflight.cni.ranges import range_sets
@@ -37,9 +38,16 @@ OWN = (
 
 
 def examine(
-    settings: Settings, network: NetworkConfig | None, *, role: Role = Role.WORKER
+    settings: Settings,
+    network: NetworkConfig | None,
+    *,
+    role: Role = Role.WORKER,
+    names: Sequence[str] = (),
 ) -> list[Finding]:
-    """Every finding of these checks on this host. ``network`` fills in ranges that nobody said."""
+    """Every finding of these checks (or those of ``names``) on this host.
+
+    ``network`` fills in ranges that nobody said.
+    """
     from preflight.checks.registry import registry
     from preflight.engine import run_checks
     from preflight.facts.collect import collect
@@ -47,11 +55,11 @@ def examine(
     from preflight.target import Phase, Target, choose_version
 
     settings = with_ranges(settings, network)
-    facts = collect(Host(offline=True, probe_ports=False), settings)
+    facts = collect(Host(offline=True, probe_ports="port-free" in names), settings)
     version, source = choose_version(settings, facts)
     target = Target(role, Phase.BEFORE, version, settings, source)
     checks = registry()
-    return run_checks(facts, target, [checks[name] for name in (*OWN, *AROUND)])
+    return run_checks(facts, target, [checks[name] for name in names or (*OWN, *AROUND)])
 
 
 def with_ranges(settings: Settings, network: NetworkConfig | None) -> Settings:
