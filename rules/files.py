@@ -74,10 +74,11 @@ def write_atomic(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) 
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_directory(directory or ".")
+    sync_directory(directory or ".")
 
 
-def _sync_directory(directory: str) -> None:
+def sync_directory(directory: str) -> None:
+    """The entries of a directory are on the disk when this returns."""
     with contextlib.suppress(OSError):  # some file systems cannot; the rename stands all the same
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -9,7 +9,7 @@ from preflight.facts.model.kernel import Setting
 
 # Writing the key on the right sets the one on the left too: net/ipv4/devinet.c and
 # net/ipv6/addrconf.c of the kernel.
-_SET_WITH = {
+SET_WITH = {
     "net.ipv4.ip_forward": ("net.ipv4.conf.all.forwarding",),
     "net.ipv6.conf.default.forwarding": ("net.ipv6.conf.all.forwarding",),
 }
@@ -23,7 +23,7 @@ def boot_setting(settings: Iterable[Setting], key: str) -> Setting | None:
     The last one that names the key wins; a pattern counts only where no line names the key, and
     no ``-key`` takes it out.
     """
-    names = (key, *_SET_WITH.get(key, ()))
+    names = (key, *SET_WITH.get(key, ()))
     named: Setting | None = None
     matched: Setting | None = None
     for setting in settings:

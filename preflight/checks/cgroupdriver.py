@@ -24,7 +24,7 @@ from preflight.versions.kubelet import DEFAULT_CGROUP_DRIVER, DRIVER_FROM_RUNTIM
 
 _CONTAINERD_PATH = "/etc/containerd/config.toml"
 _CRIO_DROP_IN = "/etc/crio/crio.conf.d/99-cgroup-driver.conf"
-_KUBELET_CGROUPFS = (
+KUBELET_CGROUPFS = (
     "set cgroupDriver: cgroupfs in the KubeletConfiguration that kubeadm is given: the other "
     "driver needs systemd as process 1"
 )
@@ -74,7 +74,7 @@ def cri_cgroup_driver(facts: Facts, target: Target) -> Iterator[Judgement]:
             f"{name} uses {driver} ({where}) and the kubelet uses {wanted}",
             observed=driver,
             expected="cgroupfs for the kubelet too" if stays else wanted,
-            remedy=_KUBELET_CGROUPFS if stays else _mend(server, config, driver),
+            remedy=KUBELET_CGROUPFS if stays else _mend(server, config, driver),
         )
     elif driver == "cgroupfs" and systemd:
         yield warned(

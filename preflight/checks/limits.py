@@ -33,6 +33,9 @@ INOTIFY_MINIMUM = {
 }
 # k0s warns below this RLIMIT_NOFILE (https://docs.k0sproject.io/stable/system-requirements/).
 OPEN_FILES_MINIMUM = 65536
+# What systemd gives services, and the kernel's own default of fs.nr_open.
+OPEN_FILES_HARD = 524288
+OPEN_FILES_KERNEL = 1048576
 UNLIMITED = -1
 
 
@@ -57,8 +60,7 @@ def conntrack_max(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield skipped("connection tracking is not loaded yet")
         return
     proxy = scope.runs_proxy(target)
-    cpus = 1 if isinstance(facts.hardware, Unknown) else known_or(facts.hardware.cpus, 1)
-    wanted = conntrack_wanted(target.version, cpus) if proxy else CONNTRACK_MINIMUM
+    wanted = wanted_connections(facts, target)
     if now >= wanted:
         lowered = proxy and now > wanted and target.version.release in CONNTRACK_LOWERED_BY
         note = f"; kube-proxy {target.version} may lower it to {wanted}" if lowered else ""
@@ -78,6 +80,14 @@ def conntrack_max(facts: Facts, target: Target) -> Iterator[Judgement]:
             expected=f">= {wanted}",
             remedy=set_sysctl((CONNTRACK_KEY, str(wanted))),
         )
+
+
+def wanted_connections(facts: Facts, target: Target) -> int:
+    """The size of the table that kube-proxy asks for, else its least. Units: entries."""
+    if not scope.runs_proxy(target):
+        return CONNTRACK_MINIMUM
+    cpus = 1 if isinstance(facts.hardware, Unknown) else known_or(facts.hardware.cpus, 1)
+    return conntrack_wanted(target.version, cpus)
 
 
 @check(
@@ -157,7 +167,7 @@ def _nr_open(kernel: Kernel) -> Iterator[Judgement]:
             subject=key,
             observed=str(value),
             expected=f">= {OPEN_FILES_MINIMUM}",
-            remedy=set_sysctl((key, "1048576")),
+            remedy=set_sysctl((key, str(OPEN_FILES_KERNEL))),
         )
 
 

@@ -66,16 +66,10 @@ def nodeport_ephemeral_clash(facts: Facts, target: Target) -> Iterator[Judgement
     """Shape: one judgement for the NodePort range, one for the role's own ports if one clashes."""
     ports = known(facts.ports)
     range_ = known(ports.ephemeral)
-    # The kernel gives no connection a reserved port.
     reserved = known(ports.reserved)
     said = f"connections from this machine take ports {range_[0]} to {range_[1]}"
-    open_ = combine((range_,), normal(reserved), _only_left)
-    clashes = {
-        what: [each for each in ranges if combine((each,), open_, and_)]
-        for what, ranges in _wanted(target).items()
-    }
-    # One list for all: setting it again would drop what was there.
-    keep = _text(normal([*reserved, *(each for found in clashes.values() for each in found)]))
+    open_, clashes = _clashes(facts, target)
+    keep = reserved_wanted(facts, target)
     for what, found in clashes.items():
         if not found:
             continue
@@ -89,6 +83,29 @@ def nodeport_ephemeral_clash(facts: Facts, target: Target) -> Iterator[Judgement
         )
     if not any(clashes.values()):
         yield passed(said + (f" without {_text(reserved)}" if reserved else ""))
+
+
+def _clashes(
+    facts: Facts, target: Target
+) -> tuple[tuple[Interval, ...], dict[str, list[Interval]]]:
+    """The ports that connections take, and what of the wanted ranges is among them."""
+    ports = known(facts.ports)
+    # The kernel gives no connection a reserved port.
+    open_ = combine((known(ports.ephemeral),), normal(known(ports.reserved)), _only_left)
+    return open_, {
+        what: [each for each in ranges if combine((each,), open_, and_)]
+        for what, ranges in _wanted(target).items()
+    }
+
+
+def reserved_wanted(facts: Facts, target: Target) -> str:
+    """What net.ipv4.ip_local_reserved_ports is to be: what it is, and what clashes.
+
+    One list for all: setting it again would drop what was there.
+    """
+    _, clashes = _clashes(facts, target)
+    reserved = known(known(facts.ports).reserved)
+    return _text(normal([*reserved, *(each for found in clashes.values() for each in found)]))
 
 
 def _wanted(target: Target) -> dict[str, list[Interval]]:

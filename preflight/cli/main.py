@@ -17,6 +17,8 @@ from rules.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_UNDETERMINED, Nodepre
 COMMANDS = {
     "check": ("check", "Judge this machine, or a saved one: can it become this kind of node?"),
     "explain": ("explain", "Say what a check wants, why, and from which source."),
+    "fix": ("fix", "Mend what the checks find, as far as a program can; then judge again."),
+    "undo": ("undo", "Take the last run of fix back, byte for byte."),
     "facts": ("facts", "Print everything that the checks read of this machine."),
     "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
     "cni": ("cni", "The pod network by the reference plugins: add, prove, keep clean."),

@@ -112,7 +112,7 @@ def read_boot_swap(host: Host, applier: str) -> Known[tuple[Setting, ...]]:
     found += _zram(host)
     if _masked(host, "swap.target"):
         found = []
-    found = [setting for setting in found if not _masked(host, _unit_name(setting.key))]
+    found = [setting for setting in found if not _masked(host, unit_name(setting.key))]
     return (*found, *_services(host))
 
 
@@ -154,7 +154,7 @@ def _services(host: Host) -> tuple[Setting, ...]:
     )
 
 
-def _unit_name(device: str) -> str:
+def unit_name(device: str) -> str:
     """``/dev/sda2`` -> ``dev-sda2.swap``, as systemd-escape(1) does it."""
     trimmed = device.strip("/")
     escaped = "".join(

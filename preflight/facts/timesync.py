@@ -56,6 +56,14 @@ def active_service(units: Known[Mapping[str, Unit]]) -> str:
     return "ntpd" if active(*NTPD_UNITS) else ""
 
 
+def idle_services(units: Known[Mapping[str, Unit]]) -> tuple[str, ...]:
+    """The units of time services that systemd could start."""
+    if isinstance(units, Unknown):
+        return ()
+    every = (*CHRONY_UNITS, TIMESYNCD_UNIT, *NTPD_UNITS)
+    return tuple(name for name in every if name in units and units[name].load == "loaded")
+
+
 def kernel_synchronised() -> Known[bool]:
     """What the kernel's clock discipline says; every time service keeps this flag.
 
@@ -106,7 +114,8 @@ def collect_time_sync(host: Host) -> Known[TimeSync]:
     synchronised = kernel_synchronised()
     if isinstance(synchronised, Unknown):
         return synchronised
-    return TimeSync(synchronised, service or "kernel")
+    idle = () if service else idle_services(host.units())
+    return TimeSync(synchronised, service or "kernel", installed=idle)
 
 
 def _read_tracking(answer: Callable[[], Known[Output]]) -> TimeSync | None:

@@ -134,12 +134,14 @@ class ResolvConf:
 class TimeSync:
     """Clock state. ``source`` names who says so: chrony, systemd-timesyncd, ntpd, kernel.
 
-    ``offset_ms``: last known distance from the reference, None if not told.
+    ``offset_ms``: last known distance from the reference, None if not told. ``installed``: the
+    units of time services that are there and do not run, where none runs.
     """
 
     synchronised: bool
     source: str
     offset_ms: float | None = None
+    installed: tuple[str, ...] = ()
 
 
 @record

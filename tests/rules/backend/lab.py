@@ -65,6 +65,9 @@ class Machine:
     ``pid`` is its first process, as seen from outside.
     """
 
+    setup = _SETUP
+    namespaces = ("--net", "--mount", "--uts", "--pid")
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.state = directory / "state"
@@ -75,8 +78,8 @@ class Machine:
         # No --kill-child's signal needs to be waited for: the namespace ends with its first one.
         self._process = subprocess.Popen(
             [
-                *("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc"),
-                *("--kill-child", "bash", "-c", _SETUP),
+                *("unshare", *self.namespaces, "--fork", "--mount-proc"),
+                *("--kill-child", "bash", "-c", self.setup),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -89,7 +92,7 @@ class Machine:
         parent = self._process.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         self.pid = int(children[0])
-        self._enter = ["nsenter", "-t", children[0], "-n", "-m", "-p", "--"]
+        self._enter = ["nsenter", "-t", children[0], "-n", "-m", "-u", "-p", "--"]
 
     def close(self) -> None:
         """Ends every process in it."""

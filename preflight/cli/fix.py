@@ -1,0 +1,78 @@
+"""`nodeprep fix`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preflight.cli.firewalloptions import DiffOption, DryRunOption, OutputOption
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    RoleOption,
+    VersionOption,
+    parse_role,
+)
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Write over what somebody changed in nodeprep's files.")
+]
+
+
+@app.command()
+def fix(
+    role: RoleOption,
+    only: Annotated[str, typer.Option(metavar="ID,..", help="Only what these checks find.")] = "",
+    dry_run: DryRunOption = False,
+    diff: DiffOption = False,
+    force: ForceOption = False,
+    hostname: Annotated[str, typer.Option(metavar="NAME", help="Give the machine this name.")] = "",
+    regenerate_machine_id: Annotated[
+        bool, typer.Option("--regenerate-machine-id", help="This machine is a copy: a new ID.")
+    ] = False,
+    regenerate_ssh_host_keys: Annotated[
+        bool, typer.Option("--regenerate-ssh-host-keys", help="And new SSH host keys.")
+    ] = False,
+    install_packages: Annotated[
+        bool, typer.Option("--install-packages", help="Install what is missing (apt, dnf, zypper).")
+    ] = False,
+    phase: Annotated[
+        str, typer.Option(metavar="PHASE", help="before kubeadm has run, or after.")
+    ] = "before",
+    offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
+    cni: CniOption = "",
+    output: OutputOption = "text",
+) -> int:
+    """Mend what the checks find, as far as a program can; then judge again.
+
+    `nodeprep undo` takes it back. Exit: as check, by the verdict after it; 1 too where something
+    was refused or failed. With --dry-run 0.
+    """
+    from preflight.fixrun import Request, run_fix
+
+    return run_fix(
+        Request(
+            role=parse_role(role),
+            only=only,
+            dry_run=dry_run,
+            diff=diff,
+            force=force,
+            phase=phase,
+            hostname=hostname,
+            regenerate_machine_id=regenerate_machine_id,
+            regenerate_ssh_host_keys=regenerate_ssh_host_keys,
+            install_packages=install_packages,
+            offline=offline,
+            config=config,
+            kubeadm_config=kubeadm_config,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+            output=output,
+        )
+    )

@@ -1,0 +1,26 @@
+"""`nodeprep undo`."""
+
+from __future__ import annotations
+
+import typer
+
+from preflight.cli.firewalloptions import DiffOption, DryRunOption, OutputOption
+from preflight.cli.fix import ForceOption
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def undo(
+    dry_run: DryRunOption = False,
+    diff: DiffOption = False,
+    force: ForceOption = False,
+    output: OutputOption = "text",
+) -> int:
+    """Take the last run of fix back, byte for byte.
+
+    Exit: 0 done, or nothing to undo; 1 refused, or something of it could not be taken back.
+    """
+    from preflight.fixrun import UndoRequest, run_undo
+
+    return run_undo(UndoRequest(dry_run=dry_run, diff=diff, force=force, output=output))

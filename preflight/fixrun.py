@@ -1,0 +1,271 @@
+"""One run of `nodeprep fix` or `nodeprep undo`: plan, apply, check again, print, exit code."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from preflight.checkrun import split
+from preflight.firewallrun import check_format, say, write
+from rules.cluster import Role
+from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from rules.record import record
+from rules.state import Store
+
+if TYPE_CHECKING:
+    from preflight.facts.model import Facts
+    from preflight.finding import Finding
+    from preflight.fixes.journal import Journal
+    from preflight.fixes.registry import Context, Fix, Options
+    from preflight.fixes.steps import Step
+    from preflight.report.fix import Outcome
+    from preflight.report.model import CheckReport
+    from preflight.settings import Settings
+    from preflight.target import Target
+
+
+@record
+class Request:
+    """The flags of `nodeprep fix` as given."""
+
+    role: Role
+    only: str
+    dry_run: bool
+    diff: bool
+    force: bool
+    phase: str
+    hostname: str
+    regenerate_machine_id: bool
+    regenerate_ssh_host_keys: bool
+    install_packages: bool
+    offline: bool
+    config: str
+    kubeadm_config: str
+    kubernetes_version: str
+    cni: str
+    output: str
+
+
+def run_fix(request: Request) -> int:
+    """Mends what it can and prints what changed; the exit code of the verdict that follows."""
+    from preflight import config
+    from preflight.fixes.journal import SUBJECT
+    from preflight.report import fix as report
+    from preflight.report.model import EXIT_CODES
+
+    check_format(request.output)
+    settings = config.load(
+        config=request.config,
+        kubeadm_config=request.kubeadm_config,
+        kubernetes_version=request.kubernetes_version,
+        cni=request.cni,
+    )
+    config.print_warnings(settings)
+    judge = _Judge(request, settings)
+    store = Store(SUBJECT)
+    if request.dry_run:
+        outcome = _fix(request, judge, store)
+    else:
+        with store.lock():
+            outcome = _fix(request, judge, store)
+    write(report.document(outcome), report.lines(outcome, diff=request.diff), request.output)
+    if request.dry_run:
+        return EXIT_FAILED if outcome.problems else EXIT_DONE
+    code = EXIT_CODES[outcome.check.verdict]
+    return EXIT_FAILED if outcome.problems and code == EXIT_DONE else code
+
+
+class _Judge:
+    """Reads the machine and judges it, as often as it is asked."""
+
+    def __init__(self, request: Request, settings: Settings) -> None:
+        from preflight.checks.registry import registry
+        from preflight.engine import find_check
+        from preflight.target import Phase
+
+        try:
+            self.phase = Phase(request.phase)
+        except ValueError:
+            raise UsageError(f"--phase takes before or after, not {request.phase!r}") from None
+        self.request, self.settings = request, settings
+        self.checks = tuple(registry().values())
+        self.only = tuple(find_check(word, self.checks).id for word in split(request.only))
+
+    def judge(self) -> tuple[Facts, Target, CheckReport]:
+        """Facts, what the node is to become, and the findings of the wanted checks."""
+        from preflight.engine import Selection, run_checks
+        from preflight.facts.collect import collect
+        from preflight.facts.host import Host
+        from preflight.facts.model import Unknown
+        from preflight.report.model import CheckReport
+        from preflight.target import Phase, Target, choose_version
+
+        started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
+        host = Host(offline=self.request.offline, probe_ports=self.phase is Phase.BEFORE)
+        facts = collect(host, self.settings)
+        version, source = choose_version(self.settings, facts)
+        target = Target(self.request.role, self.phase, version, self.settings, source)
+        selection = Selection(ignore=self.settings.ignore, skip=self.settings.skip)
+        findings = run_checks(facts, target, self.checks, selection)
+        identity = facts.identity
+        node = self.settings.node_name or (
+            "" if isinstance(identity, Unknown) else identity.hostname
+        )
+        wanted = [each for each in findings if not self.only or each.id in self.only]
+        duration_ms = (time.perf_counter() - clock) * 1000
+        return facts, target, CheckReport(node, target, started, duration_ms, tuple(wanted))
+
+
+def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
+    from preflight.fixes import execute, journal
+    from preflight.fixes.changes import change_items, effect_lines
+    from preflight.fixes.plan import Plan, make_plan
+    from preflight.fixes.registry import registry
+    from preflight.report.fix import Outcome
+
+    facts, target, before = judge.judge()
+    earlier = journal.journals(store)
+    options = _options(request, facts, before.findings, journal.made_here(earlier))
+    steps, notes = _steps(facts, target, before.findings, options, judge.only, registry())
+    plan: Plan = make_plan(steps, force=request.force, unfinished=execute.unfinished(earlier))
+    outcome = Outcome(
+        request.dry_run,
+        plan.changed,
+        change_items(plan.entries),
+        effect_lines(plan),
+        notes,
+        plan.problems,
+        before,
+    )
+    if request.dry_run:
+        return outcome
+    failed = execute.apply(plan, store, earlier)
+    # Nothing was touched: what was just read still stands.
+    after = judge.judge()[2] if plan.changed else before
+    return replace(outcome, problems=(*plan.problems, *failed), check=after)
+
+
+def _options(
+    request: Request, facts: Facts, findings: tuple[Finding, ...], done: frozenset[str]
+) -> Options:
+    """What was asked for and was not done here already: a second run changes nothing."""
+    from preflight.fixes.registry import Options
+
+    failing = {each.id for each in findings if each.status.value in ("fail", "warn")}
+    wants_id = request.regenerate_machine_id and (
+        "machine-id-unique" in failing or "machine-id-unique" not in done
+    )
+    wants_keys = request.regenerate_ssh_host_keys and "ssh-host-key-unique" not in done
+    return Options(
+        hostname=_usable(request.hostname, request.role),
+        machine_id=_new_machine_id() if wants_id else "",
+        host_keys=_new_host_keys(facts) if wants_keys else {},
+        install_packages=request.install_packages,
+    )
+
+
+def _usable(name: str, role: Role) -> str:
+    from preflight.checks.hostname import is_unset, name_problem
+
+    if name and (problem := name_problem(name, runs_kubelet=role.runs_kubelet)):
+        raise UsageError(f"--hostname: {name!r} {problem}")
+    if name and is_unset(name):
+        raise UsageError(f"--hostname: {name!r} is what a machine without a name is called")
+    return name
+
+
+def _new_machine_id() -> str:
+    """32 hexadecimal digits: a random UUID of version 4, as machine-id(5) asks for."""
+    from uuid import uuid4
+
+    return uuid4().hex
+
+
+def _new_host_keys(facts: Facts) -> dict[str, str]:
+    """Path -> text of a new pair for each key that the machine has."""
+    from preflight.facts.model import Unknown
+    from preflight.fixes.hostkeys import new_pair
+
+    if isinstance(facts.identity, Unknown) or isinstance(facts.identity.ssh_host_keys, Unknown):
+        return {}
+    made: dict[str, str] = {}
+    for key in facts.identity.ssh_host_keys:
+        made |= new_pair(key.path.removesuffix(".pub"), key.type)
+    return made
+
+
+def _steps(
+    facts: Facts,
+    target: Target,
+    findings: tuple[Finding, ...],
+    options: Options,
+    only: tuple[str, ...],
+    fixes: dict[str, Fix],
+) -> tuple[list[Step], tuple[str, ...]]:
+    """The steps of every fix that has something to do, in the order of the fixes, and the notes."""
+    from preflight.facts.model import Undetermined
+    from preflight.fixes.registry import Context
+    from preflight.fixes.steps import Note
+
+    steps: list[Step] = []
+    notes: list[str] = []
+    for fix in fixes.values():
+        mine = tuple(
+            each
+            for each in findings
+            if each.id == fix.id and each.status.value in ("fail", "warn") and not each.ignored
+        )
+        if (only and fix.id not in only) or not (mine or fix.asked(options)):
+            continue
+        context: Context = Context(fix.id, facts, target, mine, options)
+        try:
+            for each in fix.function(context):
+                if isinstance(each, Note):
+                    notes.append(each.text)
+                else:
+                    steps.append(each)
+        except Undetermined as error:
+            notes.append(f"{fix.id}: {error}")
+    return steps, tuple(dict.fromkeys(notes))
+
+
+@record
+class UndoRequest:
+    """The flags of `nodeprep undo` as given."""
+
+    dry_run: bool
+    diff: bool
+    force: bool
+    output: str
+
+
+def run_undo(request: UndoRequest) -> int:
+    """Takes the last run of fix back; 1 where something of it could not be."""
+    from preflight.fixes import execute, journal
+    from preflight.fixes.changes import undo_items
+    from preflight.report import fix as report
+
+    check_format(request.output)
+    store = Store(journal.SUBJECT)
+    if not journal.journals(store):
+        nothing = report.undo_document(None, (), (), 0, request.dry_run)
+        write(nothing, ["nothing to undo"], request.output)
+        return EXIT_DONE
+    with store.lock():
+        found = journal.journals(store)
+        last: Journal = found[-1]
+        changes = execute.undo_changes(last)
+        foreign = execute.foreign_edits(last)
+        items = undo_items(changes)
+        if request.dry_run:
+            problems = () if request.force else report.foreign_problems(foreign)
+        else:
+            problems = execute.undo(last, store, force=request.force)
+    kept = execute.kept_packages(last)
+    document = report.undo_document(last, items, problems, len(found) - 1, request.dry_run)
+    lines = report.undo_lines(document, diff=request.diff)
+    write(document, lines, request.output)
+    for name in kept:
+        say(f"the package {name.partition(':')[2]} stays installed")
+    return EXIT_FAILED if problems else EXIT_DONE
