@@ -258,12 +258,14 @@ def run_undo(request: UndoRequest) -> int:
         changes = execute.undo_changes(last)
         foreign = execute.foreign_edits(last)
         items = undo_items(changes)
-        if request.dry_run:
-            problems = () if request.force else report.foreign_problems(foreign)
-        else:
-            problems = execute.undo(last, store, force=request.force)
+        problems = () if request.force else report.foreign_problems(foreign)
+        if not request.dry_run and not problems:
+            problems = execute.undo(last, store)
     kept = execute.kept_packages(last)
-    document = report.undo_document(last, items, problems, len(found) - 1, request.dry_run)
+    refused = bool(problems) and bool(foreign) and not request.force
+    document = report.undo_document(
+        last, () if refused else items, problems, len(found) - (not refused), request.dry_run
+    )
     lines = report.undo_lines(document, diff=request.diff)
     write(document, lines, request.output)
     for name in kept:

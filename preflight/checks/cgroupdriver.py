@@ -38,6 +38,7 @@ _SECTIONS = {
 
 @check(
     "cri-cgroup-driver",
+    fix="cri-cgroup-driver",
     title="Runtime and kubelet use one cgroup driver",
     why="A runtime that makes cgroups itself beside a kubelet that lets systemd make them gives "
     "each pod two places to be counted in; the kubelet then fails or kills pods under load.",

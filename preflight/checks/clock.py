@@ -29,6 +29,7 @@ CURRENT = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 @check(
     "time-synchronised",
+    fix="time-synchronised",
     title="The clock follows a time service",
     why="Certificates and join tokens are refused when clocks differ, and etcd's leases run out "
     "early or late.",

@@ -70,6 +70,7 @@ def product_uuid_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 @check(
     "machine-id-unique",
+    fix="machine-id-unique",
     title="The machine ID is there and the machine's own",
     why="DHCP leases, the journal and, without a product UUID, the kubelet go by the machine ID. "
     "Clones that share it get each other's addresses.",
@@ -131,6 +132,7 @@ def _dbus_warning(identity: Identity) -> Judgement | None:
 
 @check(
     "ssh-host-key-unique",
+    fix="ssh-host-key-unique",
     title="No other machine has the SSH host keys",
     why="Machines copied from one disk share their SSH host keys: the surest sign of a clone, and "
     "each can pretend to be the other.",

@@ -31,6 +31,7 @@ _NFT_MINIMUM = (1, 0, 1)
 
 @check(
     "executable",
+    fix="executable",
     title="The programs that this Kubernetes version runs are there",
     why="kubeadm and the kubelet call these programs by name and look for them in PATH. The list "
     "changes with the minor.",

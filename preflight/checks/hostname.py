@@ -96,6 +96,7 @@ def suggested_name(facts: Facts, target: Target) -> str:
 
 @check(
     "hostname-set",
+    fix="hostname-set",
     title="The machine has a name of its own",
     why="The host name becomes the node's name. Two nodes called localhost are one node to the "
     "API server: the second takes over the first.",
@@ -119,6 +120,7 @@ def hostname_set(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 @check(
     "hostname-valid",
+    fix="hostname-valid",
     title="Kubernetes takes the name",
     why="A node's name is an RFC 1123 subdomain in lower case. kubeadm lower-cases the host name, "
     "so an upper-case one differs from the node's; others are refused when the node registers.",
@@ -170,6 +172,7 @@ def _other_name(lookup: NameLookup, name: str) -> Judgement | None:
 
 @check(
     "hostname-resolves",
+    fix="hostname-resolves",
     title="The name leads to this node",
     why="kubeadm, the kubelet and many CNIs look the node's name up to find its address. A name "
     "that leads to 127.0.1.1 or to another machine gives them a wrong one.",
@@ -280,6 +283,7 @@ def _is_translated(foreign: list[IPAddress], own: frozenset[IPAddress]) -> bool:
 
 @check(
     "hostname-persistent",
+    fix="hostname-persistent",
     title="The name is the same after a reboot",
     why="A kubelet whose host name changed registers as a new node, and the certificates of the "
     "old one do not fit.",

@@ -114,6 +114,7 @@ def _replace(facts: Facts, version: Version) -> str:
 
 @check(
     "kubelet-service",
+    fix="kubelet-service",
     title="The kubelet's service is enabled",
     why="A kubelet that is not enabled runs until the next reboot: the node is then gone.",
     source=_INSTALL_PAGE,

@@ -41,6 +41,7 @@ UNLIMITED = -1
 
 @check(
     "conntrack-max",
+    fix="conntrack-max",
     title="The connection tracking table is large enough",
     why="When the table is full the kernel drops new connections. kube-proxy raises it to 32768 "
     "for each processor, at least 131072 (from 1.36 at most 1048576), where it may write "
@@ -92,6 +93,7 @@ def wanted_connections(facts: Facts, target: Target) -> int:
 
 @check(
     "inotify-limits",
+    fix="inotify-limits",
     title="Enough inotify instances and watches",
     why="kubelet, runtime and many pods follow files by inotify, all as one user; at the limit "
     "they fail with 'too many open files' or 'no space left on device'.",
@@ -130,6 +132,7 @@ def inotify_limits(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 @check(
     "open-files-limit",
+    fix="open-files-limit",
     title="Services may open enough files",
     why="etcd, API server and runtime hold a file for each connection and each container; a hard "
     "limit below 65536 stops them under load.",

@@ -18,6 +18,7 @@ _USABLE = {"loaded": "loaded", "builtin": "built in", "loadable": "loaded on fir
 
 @check(
     "kernel-modules",
+    fix="kernel-modules",
     title="The kernel modules that runtime, kube-proxy and pod network need",
     why="The runtime stacks image layers with overlay, a bridge needs br_netfilter, kube-proxy and "
     "tunnels have modules of their own. Cloud and minimal kernels leave some out, and a hardened "

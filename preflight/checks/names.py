@@ -245,6 +245,7 @@ def _loop_remedy(network: Network, file: ResolvConf) -> str:
 
 @check(
     "localhost-resolves",
+    fix="localhost-resolves",
     title="localhost is this machine",
     why="Components talk to their neighbours on the node by that name. Where it is missing from "
     "/etc/hosts, a name server somewhere decides where they connect to.",

@@ -53,6 +53,7 @@ def nodeport_range_free(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 @check(
     "nodeport-ephemeral-clash",
+    fix="nodeport-ephemeral-clash",
     title="Connections take no port of the NodePort range",
     why="The kernel gives outgoing connections ports of net.ipv4.ip_local_port_range. One that is "
     "a NodePort or a component's port too is taken by chance: a component then does not start "

@@ -36,6 +36,7 @@ def _wanted(target: Target) -> dict[str, bool]:
 
 @check(
     "persistent-sysctl",
+    fix="persistent-sysctl",
     title="Kernel settings are still right after a reboot",
     why="What a sysctl command, a runtime or a CNI plugin set is gone at the next boot unless a "
     "file of sysctl.d says it, and a file that is read later may say the opposite.",
@@ -98,6 +99,7 @@ def _override(setting: Setting, key: str) -> str:
 
 @check(
     "persistent-modules",
+    fix="persistent-modules",
     title="Kernel modules are loaded again after a reboot",
     why="Nothing loads br_netfilter on first use, and without it the net.bridge settings of "
     "sysctl.d have nothing to apply to; the modules of kube-proxy's ipvs mode are alike.",
@@ -156,6 +158,7 @@ def _lost_module(kernel: Kernel, name: str, listed: dict[str, str]) -> Judgement
 
 @check(
     "persistent-swap",
+    fix="persistent-swap",
     title="Swap stays off after a reboot",
     why="swapoff lasts until the next boot: then fstab, a swap unit, a zram generator or a GPT "
     "partition of type swap turns it on again, and the kubelet does not start.",

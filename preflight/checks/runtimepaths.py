@@ -30,6 +30,7 @@ _PLAIN = frozenset({"bridge", "ptp", "vlan", "ipvlan", "macvlan", "host-device",
 
 @check(
     "cri-cni-paths",
+    fix="cri-cni-paths",
     title="The runtime looks for the pod network where it is",
     why="The runtime reads one configuration directory and runs plugins from the directories that "
     "it was given: a plugin or configuration anywhere else is not there for it, and pods stay in "

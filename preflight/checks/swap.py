@@ -15,6 +15,7 @@ MIB = 1024 * 1024
 
 @check(
     "swap-off",
+    fix="swap-off",
     title="Swap is off, or the kubelet tolerates it",
     why="A kubelet with failSwapOn, its default, stops on any active swap, zram included; kubeadm "
     "prints a warning only.",

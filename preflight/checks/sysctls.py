@@ -32,6 +32,7 @@ KUBEADM_DROPPED_BRIDGE_KEYS = Version(1, 30)
 
 @check(
     "ip-forward",
+    fix="ip-forward",
     title="IPv4 packets are forwarded",
     why="Packets of pods enter on one interface and leave on another; with net.ipv4.ip_forward=0 "
     "the kernel drops them, and kubeadm refuses the node.",
@@ -52,6 +53,7 @@ def ip_forward(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 @check(
     "ipv6-forward",
+    fix="ipv6-forward",
     title="IPv6 packets are forwarded",
     why="As ip-forward, for IPv6. Forwarding also makes an interface ignore router advertisements "
     "unless its accept_ra is 2, and a default route that came that way then expires.",
@@ -118,6 +120,7 @@ def _advertised_routes(facts: Facts, kernel: Kernel) -> Iterator[Judgement]:
 
 @check(
     "bridge-nf-call",
+    fix="bridge-nf-call",
     title="Packets between pods on a bridge pass iptables",
     why="Where pods share a bridge, a Service whose endpoint is on the same node answers straight "
     "over the bridge: without net.bridge.bridge-nf-call-iptables=1 the reply skips connection "

@@ -18,10 +18,6 @@ from rules.state import Store
 _EFFECT_TIMEOUT_S = 120.0
 
 
-class ForeignEdit(FixError):
-    """Somebody changed what an undo would write over."""
-
-
 def unfinished(found: Iterable[Journal]) -> Journal | None:
     """The run that was killed, None where there is none."""
     return next((each for each in found if each.open), None)
@@ -194,29 +190,20 @@ def foreign_edits(journal: Journal) -> tuple[str, ...]:
     )
 
 
-def undo(journal: Journal, store: Store, *, force: bool = False) -> tuple[Problem, ...]:
+def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:
     """Gives everything back what it was; what fails is a Problem. Under the store's lock.
 
-    Raises ForeignEdit, with nothing changed, where somebody changed something since.
+    What somebody changed since is written over: ``foreign_edits`` tells, before.
     """
     journals.clean(store)
     _clean(journal)
-    foreign = foreign_edits(journal)
-    if foreign and not force:
-        raise ForeignEdit(
-            f"changed by somebody since nodeprep wrote it: {', '.join(foreign)}; "
-            "with --force it is written over"
-        )
     entries = undo_changes(journal)
     owed = [argv for entry in entries for argv in entry.effects]
     # Of an undo, or a run, that was killed: it is not known which of them ran.
     if journal.open:
         owed += [argv for entry in journal.entries if entry.begun for argv in entry.effects]
     journal = journals.save(store, replace(journal, status=UNDOING, effects=in_order(owed)))
-    problems: list[Problem] = []
-    for entry in entries:
-        if failed := _tried(entry):
-            problems.append(failed)
+    problems = [failed for entry in entries if (failed := _tried(entry))]
     for entry in reversed(journal.entries):
         if entry.begun and entry.kind in ON_DISK and entry.before is None:
             file.remove_directories(list(entry.directories))

@@ -152,7 +152,7 @@ def cri_cni_paths(context: Context) -> Iterator[Step | Note]:
 def _plugins(
     context: Context, config: RuntimeConfig | None, wanted: str, effects: tuple[Effect, ...]
 ) -> Iterator[Step | Note]:
-    """``wanted`` becomes the plugin directory; what the old ones hold is linked into it."""
+    """``wanted`` becomes the plugin directory; plugins from elsewhere are linked into it."""
     if config is None or not config.path:
         return
 
@@ -170,7 +170,8 @@ def _plugins(
     there = {os.path.basename(each.path) for each in cni.plugins if _is_in(each.path, wanted)}
     for plugin in cni.plugins:
         name = os.path.basename(plugin.path)
-        if os.path.dirname(plugin.path) in config.plugin_dirs and name not in there:
+        if name not in there:
+            there.add(name)
             yield put_link(f"{wanted}/{name}", plugin.path, context.id)
 
 

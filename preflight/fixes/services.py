@@ -9,7 +9,7 @@ from preflight.checks.packages import package_manager
 from preflight.facts.model import known
 from preflight.fixes.packages import MANAGERS
 from preflight.fixes.registry import Context, fix
-from preflight.fixes.steps import Note, Step, set_to
+from preflight.fixes.steps import Note, Step, enable_unit, set_to
 
 
 @fix("kubelet-service")
@@ -17,7 +17,7 @@ def kubelet_service(context: Context) -> Iterator[Step | Note]:
     """kubelet.service starts with the machine, where there is one."""
     kubelet = known(known(context.facts.runtime).kubelet)
     if kubelet is not None and kubelet.unit != "not-found":
-        yield set_to("unit-enabled", "kubelet.service", "enabled", context.id)
+        yield enable_unit("kubelet.service", context.id)
 
 
 @fix("time-synchronised")
@@ -32,6 +32,6 @@ def time_synchronised(context: Context) -> Iterator[Step | Note]:
             yield set_to("package", f"{manager}:{CHRONY[manager]}", "installed", context.id)
         return
     unit = clock.installed[0]
-    yield set_to("unit-enabled", unit, "enabled", context.id)
+    yield enable_unit(unit, context.id)
     yield set_to("unit-active", unit, "active", context.id)
     yield Note(f"{unit} takes some seconds, and UDP port 123 out, to find the time")

@@ -90,3 +90,8 @@ def set_to(kind: str, name: str, state: State, why: str, effects: tuple[Effect, 
 def set_sysctl(key: str, value: str, why: str) -> Step:
     """Sets a kernel setting now, not at boot."""
     return set_to("sysctl", key, {"value": value, "with": {}}, why)
+
+
+def enable_unit(unit: str, why: str) -> Step:
+    """Has systemd start a unit at boot; whether it runs now is another matter."""
+    return set_to("unit-enabled", unit, {"word": "enabled"}, why)

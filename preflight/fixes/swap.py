@@ -44,7 +44,7 @@ def persistent_swap(context: Context) -> Iterator[Step | Note]:
         if setting.value == "swap unit":
             yield mask_unit(os.path.basename(setting.path), context.id)
         elif setting.value == "service":
-            yield set_to("unit-enabled", setting.key, "masked", context.id)
+            yield mask_unit(setting.key, context.id)
             yield set_to("unit-active", setting.key, None, context.id)
         elif setting.value == "zram":
             yield from _zram(context, setting)

@@ -67,7 +67,7 @@ printf '[Manager]\nDefaultLimitNOFILE=1024:4096\n' > /etc/systemd/system.conf
         "connection tracking",
         ("conntrack-max",),
         "echo 1024 > /proc/sys/net/netfilter/nf_conntrack_max",
-        ("--cni", "cilium/native"),
+        ("--cni", "nsx-ncp"),
     ),
     Case(
         "settings that a reboot loses",
@@ -83,7 +83,7 @@ printf 'net/ipv4/ip_forward=0\n' > /etc/ufw/sysctl.conf
         "swap",
         ("swap-off", "persistent-swap"),
         r"""
-printf '/swap.img file 2097148 0 -2\n/dev/zram0 partition 1024 0 100\n' >> /run/swaps
+printf '/swap.img file 1024 0 -2\n/dev/zram0 file 1024 0 100\n' >> /run/swaps
 printf 'UUID=0a1b / ext4 defaults 0 1\n/swap.img none swap sw 0 0' > /etc/fstab
 chmod 640 /etc/fstab; chown 0:4 /etc/fstab; setfattr -n user.note -v kept /etc/fstab || true
 mkdir -p /etc/systemd/system/swap.target.wants /etc/systemd/zram-generator.conf.d
@@ -114,7 +114,7 @@ chmod 600 /etc/hosts
     ),
     Case(
         "a clone",
-        ("hostname-set", "hostname-persistent", "machine-id-unique"),
+        ("hostname-set", "machine-id-unique"),
         r"""
 hostname localhost
 printf 'template\n' > /etc/hostname
@@ -133,8 +133,9 @@ ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
     ),
     Case(
         "services",
-        ("kubelet-service", "time-synchronised"),
-        _KUBELET + _CHRONY + "systemctl mask kubelet.service 2> /dev/null || true\n",
+        ("kubelet-service", "time-synchronised", "hostname-persistent"),
+        _KUBELET + _CHRONY + "printf 'old\\n' > /etc/hostname\nsystemctl disable kubelet.service\n",
+        ("--hostname", "lab-node"),
     ),
     Case(
         "containerd without a file",

@@ -67,7 +67,9 @@ cat /run/swaps.new > /run/swaps
 END
 cat > /run/bin/swapon <<'END'
 #!/bin/bash
-printf '%s file 1024 0 %s\n' "$3" "$2" >> /run/swaps
+priority=-2
+[ "$1" = -p ] && priority=$2 && shift 2
+printf '%s file 1024 0 %s\n' "$1" "$priority" >> /run/swaps
 END
 for name in apt-get modprobe; do
     printf '#!/bin/bash\necho "%s $*" >> /run/ran\n' $name > /run/bin/$name
@@ -84,7 +86,7 @@ printf 'hosts: files dns\n' > /etc/nsswitch.conf
 _SNAPSHOT = r"""
 import hashlib, json, os, stat
 found = {}
-tops = ["/etc", "/opt/cni", "/var/lib/dbus", "/var/lib/kubelet", "/usr/local/bin", "/run/active"]
+tops = ["/etc", "/opt/cni", "/var/lib/dbus", "/var/lib/kubelet", "/usr/local/bin"]
 # Whatever else is written below /var, /opt and /usr/local is in the upper layers.
 tops += [f"/run/overlay/{name}/upper" for name in ("var", "opt", "usr/local")]
 for top in tops:
@@ -110,6 +112,8 @@ for top in ("/proc/sys/net", "/proc/sys/fs", "/proc/sys/vm", "/proc/sys/kernel")
                 pass
 for path in ("/proc/swaps", "/run/ran", "/run/effects"):
     found[path] = open(path).read() if os.path.exists(path) else None
+found["/proc/swaps"] = sorted(found["/proc/swaps"].splitlines())
+found["active"] = sorted(os.listdir("/run/active"))
 found["hostname"] = os.uname().nodename
 print(json.dumps(found))
 """

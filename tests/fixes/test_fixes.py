@@ -63,11 +63,8 @@ def test_a_fix_mends_once_and_undo_leaves_no_trace(case: Case, tmp_path: Path) -
         assert (again["changed"], again["changes"], again["problems"]) == (False, [], [])
         assert not differences(mended, node.snapshot()), "the second run wrote something"
 
-        assert node.undo("--dry-run")["changed"] is bool(case.mends)
-        assert not differences(mended, node.snapshot())
         assert node.undo()["problems"] == []
         assert not differences(clean, node.snapshot())
-        assert node.undo()["changed"] is False
     finally:
         node.close()
 

@@ -1,0 +1,103 @@
+"""Undo: run by run, foreign edits, services that do not come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from preflight.fixes.ownfile import SYSCTL_FILE
+from tests.fixes.lab import Node, differences
+from tests.kernel import require_kernel
+
+pytestmark = pytest.mark.kernel
+FORWARD = ("--only", "ip-forward")
+INOTIFY = ("--only", "inotify-limits")
+SEED = """
+echo 0 > /proc/sys/net/ipv4/ip_forward
+echo 100 > /proc/sys/fs/inotify/max_user_watches
+"""
+_CRI = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc'
+CONTAINERD = f"""
+mkdir -p /etc/containerd /run/fails
+printf '%s\\n' 'version = 2' '[{_CRI}]' 'runtime_type = "io.containerd.runc.v2"' \\
+    '[{_CRI}.options]' 'SystemdCgroup = false' > /etc/containerd/config.toml
+touch /run/fails/containerd.service
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    require_kernel()
+    made = Node(tmp_path, SEED)
+    yield made
+    made.close()
+
+
+def test_runs_are_undone_one_after_the_other(node: Node) -> None:
+    clean = node.snapshot()
+    node.fix(*FORWARD)
+    one = node.snapshot()
+    node.fix(*INOTIFY)
+    two = node.snapshot()
+    text = node.read(SYSCTL_FILE)
+    assert "# ip-forward\nnet.ipv4.ip_forward = 1\n" in text
+    assert "# inotify-limits\n" in text
+    assert "\nfs.inotify.max_user_watches = 65536\n" in text
+    planned = node.undo("--dry-run")
+    assert (planned["changed"], planned["remaining"]) == (True, 1)
+    assert not differences(two, node.snapshot())
+    assert node.undo()["changes"] == planned["changes"]
+    assert not differences(one, node.snapshot())
+    assert node.undo()["remaining"] == 0
+    assert not differences(clean, node.snapshot())
+    assert node.undo() == {**node.undo(), "changed": False, "run": None}
+
+
+def test_a_foreign_edit_is_seen_and_kept(node: Node) -> None:
+    clean = node.snapshot()
+    node.fix(*FORWARD)
+    node.shell(f"echo 'net.ipv4.ip_forward = 0' >> {SYSCTL_FILE}")
+    edited = node.read(SYSCTL_FILE)
+    refused = node.undo(code=1)
+    assert [each["object"] for each in refused["problems"]] == [SYSCTL_FILE]
+    assert node.read(SYSCTL_FILE) == edited
+    assert node.read("/proc/sys/net/ipv4/ip_forward") == "1\n"
+    half = node.fix(*INOTIFY, code=1)
+    assert [each["object"] for each in half["problems"]] == [SYSCTL_FILE]
+    assert node.read(SYSCTL_FILE) == edited
+    done = node.fix(*INOTIFY, "--force", code=None)
+    assert done["problems"] == []
+    assert "max_user_watches" in node.read(SYSCTL_FILE) or not done["changed"]
+    while node.undo("--force")["remaining"]:
+        pass
+    assert not differences(clean, node.snapshot())
+
+
+def test_a_service_that_does_not_come_back_gets_its_old_file(node: Node) -> None:
+    node.shell(CONTAINERD)
+    clean = node.snapshot()
+    done = node.fix("--only", "cri-cgroup-driver", code=1)
+    (problem,) = done["problems"]
+    assert problem["object"] == "systemctl restart containerd.service"
+    assert "its files are as before" in problem["message"]
+    assert not differences(clean, node.snapshot())
+    assert node.effects() == ["restart containerd.service"] * 2
+    assert node.undo()["changed"] is False
+
+
+def test_a_file_of_ours_that_somebody_else_made_first_is_not_written_over(node: Node) -> None:
+    node.write(SYSCTL_FILE, "net.ipv4.conf.all.log_martians = 1\n")
+    done = node.fix(*FORWARD, code=1)
+    assert [each["object"] for each in done["problems"]] == [SYSCTL_FILE]
+    assert node.read(SYSCTL_FILE) == "net.ipv4.conf.all.log_martians = 1\n"
+    assert node.read("/proc/sys/net/ipv4/ip_forward") == "1\n"
+    node.undo()
+    assert node.read("/proc/sys/net/ipv4/ip_forward") == "0\n"
+
+
+def test_a_device_in_the_place_of_a_file_is_left_alone(node: Node) -> None:
+    node.shell(f"ln -s /dev/null {SYSCTL_FILE}")
+    done = node.fix(*FORWARD, code=1)
+    assert "not a regular file" in done["problems"][0]["message"]
