@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.firewalloptions import DiffOption, DryRunOption, OutputOption
+from preflight.cli.firewalloptions import DryRunOption, OutputOption
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
@@ -17,6 +17,7 @@ from preflight.cli.options import (
 )
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+DiffOption = Annotated[bool, typer.Option("--diff", help="Show the lines that change.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Write over what somebody changed in nodeprep's files.")
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from preflight.cli.firewalloptions import DiffOption, DryRunOption, OutputOption
-from preflight.cli.fix import ForceOption
+from preflight.cli.firewalloptions import DryRunOption, OutputOption
+from preflight.cli.fix import DiffOption, ForceOption
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

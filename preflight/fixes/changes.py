@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,8 @@ def change_items(entries: Iterable[Entry]) -> tuple[dict[str, Any], ...]:
     for entry in entries:
         shown = kind(entry.kind).shown
         before, after = shown(entry.name, entry.before), shown(entry.name, entry.after)
+        if entry.kind == "file" and before is not None and after is not None:
+            before, after = differing(before, after)
         items.append(
             {
                 "object": object_name(entry.kind, entry.name),
@@ -28,6 +31,24 @@ def change_items(entries: Iterable[Entry]) -> tuple[dict[str, Any], ...]:
             }
         )
     return tuple(items)
+
+
+def differing(before: str, after: str) -> tuple[str, str]:
+    """The lines that differ: what else a file holds, passwords say, is nobody's to see."""
+    old, new = before.splitlines(), after.splitlines()
+    # What is the same at both ends is most of a large file, and comparing costs its square.
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    middle = old[start : len(old) - end], new[start : len(new) - end]
+    lines = list(difflib.unified_diff(*middle, lineterm="", n=0))[2:]
+    return (
+        "".join(f"{line[1:]}\n" for line in lines if line.startswith("-")),
+        "".join(f"{line[1:]}\n" for line in lines if line.startswith("+")),
+    )
 
 
 def undo_items(entries: Iterable[Entry]) -> tuple[dict[str, Any], ...]:

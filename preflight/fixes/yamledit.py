@@ -18,7 +18,10 @@ def set_scalar(text: str, key: str, value: str, *, source: str) -> str:
         return text
     pattern = re.compile(rf"^{re.escape(key)}:[^\n]*$", re.MULTILINE)
     line = f"{key}: {value}"
-    if pattern.search(text):
+    # Written in some other way, or twice, which the kubelet refuses.
+    if len(pattern.findall(text)) != int(key in before):
+        raise FixError(f"{source} writes {key} in a way that nodeprep does not edit")
+    if key in before:
         made = pattern.sub(line, text, count=1)
     else:
         made = f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n"

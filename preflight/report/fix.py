@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +97,8 @@ def lines(outcome: Outcome, *, diff: bool) -> list[str]:
     now = "now" if outcome.dry_run or not outcome.changed else "after it"
     told.append(
         f"{now} {outcome.check.verdict.value}: {summary['fail']} failed, {summary['warn']} "
-        f"warnings, {summary['unknown']} unknown, {summary['pass']} passed"
+        f"warning{'' if summary['warn'] == 1 else 's'}, {summary['unknown']} unknown, "
+        f"{summary['pass']} passed"
     )
     return [printable(line) for line in told]
 
@@ -107,28 +107,25 @@ def _change_lines(items: Sequence[Document], *, diff: bool) -> list[str]:
     told: list[str] = []
     for item in items:
         before, after = item["before"], item["after"]
+        values = "" if item["object"].startswith("/") else _values(before, after)
         reason = f" ({', '.join(item['checks'])})" if item["checks"] else ""
-        told.append(f"  {_verb(before, after)} {item['object']}{_values(before, after)}{reason}")
-        if diff and (_is_text(before) or _is_text(after)):
-            old, new = (before or "").splitlines(), (after or "").splitlines()
-            told += difflib.unified_diff(old, new, "before", "after", lineterm="")
+        told.append(f"  {_verb(item)} {item['object']}{values}{reason}")
+        if diff and item["object"].startswith("/"):
+            told += [f"    - {line}" for line in (before or "").splitlines()]
+            told += [f"    + {line}" for line in (after or "").splitlines()]
     return told
 
 
-def _verb(before: str | None, after: str | None) -> str:
-    if before is None:
+def _verb(item: Document) -> str:
+    if not item["object"].startswith("/"):
+        return "set"
+    if item["before"] is None:
         return "make"
-    return "remove" if after is None else "change"
-
-
-def _is_text(value: str | None) -> bool:
-    return value is not None and "\n" in value.rstrip("\n")
+    return "remove" if item["after"] is None else "change"
 
 
 def _values(before: str | None, after: str | None) -> str:
-    """``: 0 -> 1``, for what is one line."""
-    if _is_text(before) or _is_text(after):
-        return ""
+    """``: 0 -> 1``."""
     words = [(value or "").strip() or "nothing" for value in (before, after)]
     return f": {words[0]} -> {words[1]}"
 
