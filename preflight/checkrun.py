@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.record import record
+
+if TYPE_CHECKING:
+    from preflight.facts.model import Facts
+    from preflight.target import Target
 
 
 @record
@@ -22,6 +27,7 @@ class Request:
     deep: bool
     offline: bool
     facts: str
+    card_dir: str
     config: str
     kubeadm_config: str
     kubernetes_version: str
@@ -65,6 +71,8 @@ def run_check(request: Request) -> int:
         facts = collect(host, settings)
     version, source = choose_version(settings, facts)
     target = Target(request.role, phase, version, settings, source)
+    if request.card_dir:
+        target = _among_cards(request.card_dir, facts, target)
     selection = Selection(
         ignore=(*settings.ignore, *split(request.ignore)),
         skip=(*settings.skip, *split(request.skip)),
@@ -84,10 +92,34 @@ def run_check(request: Request) -> int:
     )
     sys.stdout.write(
         render(
-            report, request.output, quiet=request.quiet, verbose=request.verbose, stream=sys.stdout
+            report,
+            request.output,
+            quiet=request.quiet,
+            verbose=request.verbose,
+            stream=sys.stdout,
         )
     )
     return EXIT_CODES[report.verdict]
+
+
+def _among_cards(place: str, facts: Facts, target: Target) -> Target:
+    """The target with the cards of a directory, and with this node's own card made now."""
+    from dataclasses import replace
+
+    from preflight.fleet.card import Filed
+    from preflight.fleet.deck import build
+    from preflight.fleet.makecard import make_card
+    from preflight.fleet.readcards import read_cards
+
+    filed, misfits = read_cards([place])
+    own = make_card(facts, target, role=target.role.value)
+    # An earlier card of this node is one of the same boot: the one made now replaces it.
+    others = [
+        item for item in filed if item.card.boot_id != own.boot_id or item.card.node != own.node
+    ]
+    deck = build([*others, Filed(own, "this node", None)], misfits, cluster=own.cluster)
+    label = next((item.label for item in deck.cards if item.card is own), own.node)
+    return replace(target, deck=deck, label=label)
 
 
 def split(text: str) -> tuple[str, ...]:

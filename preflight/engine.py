@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from preflight.checks.registry import Check, Judgement, undetermined
 from preflight.facts.model import Facts, Undetermined
@@ -18,8 +20,13 @@ from preflight.target import Target
 from rules.errors import UsageError
 from rules.record import record
 
+if TYPE_CHECKING:
+    from preflight.fleet.card import Deck
+
 # Checks are pure and take well under a millisecond; one that needs two seconds will not end.
 CHECK_TIME_LIMIT_S = 2.0
+# A comparison of 10,000 cards takes a tenth of a second.
+COMPARISON_TIME_LIMIT_S = 30.0
 # Words that kubeadm's ignorePreflightErrors may hold and that name no check here: kubeadm pulls
 # images and compares its own version, which nodeprep leaves to it.
 NOT_OURS = frozenset({"all", "imagepull", "kubernetesversion", "containerruntimeversion"})
@@ -127,7 +134,36 @@ def run_checks(
         if (check.deep and not selection.deep) or skip.match(check, "", ""):
             continue
         started = time.perf_counter()
-        judgements = _judge(check, facts, target)
+        judgements = judge(partial(check.function, facts, target))
+        each_ms = (time.perf_counter() - started) * 1000 / max(1, len(judgements))
+        findings += [
+            finding(check, judgement, ignore, each_ms)
+            for judgement in judgements
+            if not skip.match(check, judgement.subject, judgement.alias)
+        ]
+    return findings
+
+
+def run_comparisons(
+    deck: Deck,
+    comparisons: Mapping[str, Callable[[Deck], Iterable[Judgement]]],
+    checks: Mapping[str, Check],
+    selection: Selection | None = None,
+) -> list[Finding]:
+    """Every finding of the comparisons, each under the check of its id.
+
+    Raises UsageError where --ignore or --skip name a check that does not exist.
+    """
+    selection = selection or Selection()
+    validate_names((*selection.ignore, *selection.skip), checks.values())
+    ignore, skip = _Names(selection.ignore), _Names(selection.skip)
+    findings: list[Finding] = []
+    for id, compare in comparisons.items():
+        check = checks[id]
+        if skip.match(check, "", ""):
+            continue
+        started = time.perf_counter()
+        judgements = judge(partial(compare, deck), COMPARISON_TIME_LIMIT_S)
         each_ms = (time.perf_counter() - started) * 1000 / max(1, len(judgements))
         findings += [
             finding(check, judgement, ignore, each_ms)
@@ -159,14 +195,18 @@ def finding(check: Check, judgement: Judgement, ignore: _Names, duration_ms: flo
         aliases=(judgement.alias,) if judgement.alias else check.aliases,
         ignored=counts and ignore.match(check, judgement.subject, judgement.alias),
         duration_ms=round(duration_ms, 3),
+        nodes=judgement.nodes,
     )
 
 
-def _judge(check: Check, facts: Facts, target: Target) -> list[Judgement]:
+def judge(
+    action: Callable[[], Iterable[Judgement]], limit_s: float = CHECK_TIME_LIMIT_S
+) -> list[Judgement]:
+    """What ``action`` yields; where it breaks or does not end, one that says so comes last."""
     judgements: list[Judgement] = []
     try:
-        with _time_limit(CHECK_TIME_LIMIT_S):
-            judgements.extend(check.function(facts, target))
+        with _time_limit(limit_s):
+            judgements.extend(action())
     except Undetermined as error:
         reason = _REASONS.get(error.unknown.reason, error.unknown.reason)
         if error.unknown.reason == "not-asked":
@@ -174,7 +214,7 @@ def _judge(check: Check, facts: Facts, target: Target) -> list[Judgement]:
         else:
             judgements.append(undetermined(f"{reason}: {error.unknown.message}"))
     except _OutOfTime:
-        judgements.append(undetermined(f"the check did not end within {CHECK_TIME_LIMIT_S:g} s"))
+        judgements.append(undetermined(f"the check did not end within {limit_s:g} s"))
     except Exception as error:  # noqa: BLE001  (one broken check must not hide the others)
         judgements.append(undetermined(f"the check broke: {type(error).__name__}: {error}"))
     return judgements

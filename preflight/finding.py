@@ -36,7 +36,8 @@ class Finding:
 
     ``message`` says what is so, in one line. ``remedy`` is what a person runs. ``fix`` is the id
     that ``nodeprep fix --only`` takes, empty where no program can mend it. ``ignored``: the
-    operator said that this failure does not count.
+    operator said that this failure does not count. ``nodes``: whom it is about, where several
+    nodes are compared.
     """
 
     id: str
@@ -53,3 +54,4 @@ class Finding:
     aliases: tuple[str, ...] = ()
     ignored: bool = False
     duration_ms: float = 0.0
+    nodes: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from rules.record import record
 from rules.version import NEWEST, Version, parse_version
 
 if TYPE_CHECKING:
+    from preflight.fleet.card import Deck
     from rules.policy import Policy
 
 
@@ -29,7 +30,8 @@ class Phase(str, Enum):
 class Target:
     """Role, phase, version and configuration that a node's facts are held against.
 
-    ``version_source`` says where the version came from, for the report.
+    ``version_source`` says where the version came from, for the report. ``deck``: the cards of
+    the other nodes and this one's, whose label is ``label``; None where none were given.
     """
 
     role: Role
@@ -37,6 +39,8 @@ class Target:
     version: Version
     settings: Settings
     version_source: str = ""
+    deck: Deck | None = None
+    label: str = ""
 
     @property
     def cluster(self) -> Cluster:

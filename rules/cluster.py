@@ -82,6 +82,8 @@ class PortNumbers:
 
 # kubeadm's default; it has none for pods (https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/).
 DEFAULT_SERVICE_SUBNETS: tuple[IPNetwork, ...] = (ip_network("10.96.0.0/12"),)
+# kubeadm's default for clusterName, of the same page.
+DEFAULT_NAME = "kubernetes"
 
 
 @record
@@ -92,6 +94,7 @@ class Cluster:
     addresses of ``nodes`` and the fields that name some.
     """
 
+    name: str = DEFAULT_NAME
     kubernetes_version: Version = NEWEST
     pod_subnets: tuple[IPNetwork, ...] = ()
     service_subnets: tuple[IPNetwork, ...] = DEFAULT_SERVICE_SUBNETS

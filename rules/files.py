@@ -24,14 +24,17 @@ def read_input(path: str, *, limit_bytes: int = INPUT_LIMIT_BYTES) -> str:
     else:
         data = _read_regular(path, limit_bytes)
     if len(data) > limit_bytes:
-        raise ConfigError(
-            path, f"is larger than {limit_bytes // 1024 // 1024} MiB, too large to be one of ours"
-        )
+        raise ConfigError(path, f"is larger than {_size(limit_bytes)}, too large to be one of ours")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError(path, "is not UTF-8 text; save it as UTF-8", line=line) from None
+
+
+def _size(count: int) -> str:
+    """``32 MiB``, ``256 KiB``."""
+    return f"{count // 1024 // 1024} MiB" if count >= 1024 * 1024 else f"{count // 1024} KiB"
 
 
 def _read_regular(path: str, limit_bytes: int) -> bytes:

@@ -47,6 +47,7 @@ SUBJECTS = (
     "etcd",
     "processes",
     "podnetwork",
+    "cards",
 )
 
 

@@ -53,7 +53,7 @@ def cri_cgroup_driver(facts: Facts, target: Target) -> Iterator[Judgement]:
     if server is None and config is None:
         yield skipped("there is no container runtime to compare the kubelet with")
         return
-    driver, where = _runtime_driver(server, config)
+    driver, where = runtime_driver(server, config)
     name = runtime_name(server, config)
     if not driver:
         yield undetermined(f"{name} does not tell its cgroup driver: {where}")
@@ -88,7 +88,7 @@ def cri_cgroup_driver(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield passed(message, observed=driver)
 
 
-def _runtime_driver(server: CriServer | None, config: RuntimeConfig | None) -> tuple[str, str]:
+def runtime_driver(server: CriServer | None, config: RuntimeConfig | None) -> tuple[str, str]:
     """The driver and what says so; an empty driver and why it is not known."""
     if server and server.cgroup_driver:
         return server.cgroup_driver, "as it answers"

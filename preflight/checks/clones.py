@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from preflight.checks.cards import twins
 from preflight.checks.placeholders import shared_uuid
 from preflight.checks.registry import (
     WARNING,
@@ -43,6 +44,7 @@ NEW_MACHINE_ID_BY_DBUS = "rm -f /etc/machine-id && dbus-uuidgen --ensure=/etc/ma
 )
 def product_uuid_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement on /sys/class/dmi/id/product_uuid."""
+    yield from twins(target, "product-uuid-unique")
     identity = known(facts.identity)
     uuid = identity.product_uuid
     if isinstance(uuid, Unknown) and uuid.reason == "absent" and not identity.dmi:
@@ -78,6 +80,7 @@ def product_uuid_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
 )
 def machine_id_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement on /etc/machine-id, and a warning where its D-Bus copy is another."""
+    yield from twins(target, "machine-id-unique")
     identity = known(facts.identity)
     machine_id = known(identity.machine_id)
     if problem := _machine_id_problem(machine_id):
@@ -142,6 +145,9 @@ def _dbus_warning(identity: Identity) -> Judgement | None:
 )
 def ssh_host_key_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one skip; the fingerprints are in the facts and in the card."""
+    if target.deck is not None:
+        yield from twins(target, "ssh-host-key-unique")
+        return
     keys = known(known(facts.identity).ssh_host_keys)
     if not keys:
         yield skipped("this machine has no SSH host keys")

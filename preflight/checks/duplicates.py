@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from preflight.checks import scope
+from preflight.checks.cards import twins
 from preflight.checks.registry import (
     WARNING,
     Judgement,
@@ -54,6 +55,7 @@ CLOUDS = (
 )
 def address_duplicate(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each address."""
+    yield from twins(target, "address-duplicate")
     network = known(facts.network)
     probes = network.duplicate_probes
     if not isinstance(probes, Unknown):

@@ -16,7 +16,7 @@ from preflight.checks.registry import (
     skipped,
     undetermined,
 )
-from preflight.facts.model import Facts
+from preflight.facts.model import Facts, Undetermined, Unknown
 from preflight.target import Phase, Target
 from rules.access import Senders, admissions
 from rules.cluster import Cluster, IPAddress, IPNetwork
@@ -59,11 +59,39 @@ def firewall_admits(facts: Facts, target: Target) -> Iterator[Judgement]:
     if scene.empty:
         yield passed("no packet filter holds rules that act, so nothing is kept out")
         return
+    tried, found = _traced(scene, target)
+    for flow, probe, traced in found.values():
+        yield _not_admitted(flow, probe, traced, target)
+    if not found:
+        ports = ", ".join(sorted(tried))
+        yield passed(f"the packet filter lets in what the role needs: {ports}")
+
+
+def verdicts(facts: Facts, target: Target) -> dict[str, str]:
+    """Each flow that the node must let in (``10250/tcp``) -> what its rules do with it.
+
+    ``admitted``, ``dropped``, ``rejected`` or ``unknown``: the worst of all its sources. Raises
+    Undetermined where the rules are not known.
+    """
+    scene = Scene(facts)
+    tried, found = _traced(scene, target)
+    words = dict.fromkeys(sorted(tried), "admitted")
+    for label, (_, _, traced) in found.items():
+        stopped = "rejected" if traced.verdict == "reject" else "dropped"
+        words[label] = "unknown" if traced.admitted is None else stopped
+    return words
+
+
+def _traced(scene: Scene, target: Target) -> tuple[set[str], dict[str, tuple[Flow, Probe, Trace]]]:
+    """The labels of all flows to this node, and of those that are not let in one example each.
+
+    Raises Undetermined where the node has no address.
+    """
     policy = _with_senders(target.policy, scene)
     own = scene.own(policy.cluster.families)
     if not own:
-        yield undetermined("the node has no address at which others could reach it")
-        return
+        message = "the node has no address at which others could reach it"
+        raise Undetermined(Unknown("absent", message))
     flows = {flow.id: flow for flow in policy.flows}
     # Several flows may use one port (the kubelet's); a port is judged once.
     found: dict[str, tuple[Flow, Probe, Trace]] = {}
@@ -80,11 +108,7 @@ def firewall_admits(facts: Facts, target: Target) -> Iterator[Judgement]:
         # What is certainly kept out says more than what cannot be told.
         if seen is None or (seen[2].admitted is None and traced.admitted is False):
             found[flow.label] = (flow, probe, traced)
-    for flow, probe, traced in found.values():
-        yield _not_admitted(flow, probe, traced, target)
-    if not found:
-        ports = ", ".join(sorted(tried))
-        yield passed(f"the packet filter lets in what the role needs: {ports}")
+    return tried, found
 
 
 def _with_senders(policy: Policy, scene: Scene) -> Policy:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from preflight.checks.addresses import is_own, node_address, own_addresses
+from preflight.checks.cards import twins
 from preflight.checks.hostsfile import add_to_hosts, take_from_hosts
 from preflight.checks.registry import (
     WARNING,
@@ -237,6 +238,7 @@ def _foreign_by_server(facts: Facts, own: frozenset[IPAddress]) -> bool:
 )
 def hostname_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement on what the name servers answer, /etc/hosts left out."""
+    yield from twins(target, "hostname-unique")
     if fault := _usable(facts, target):
         yield fault
         return

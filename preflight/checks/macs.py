@@ -7,6 +7,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from preflight.checks.cards import twins
 from preflight.checks.registry import Judgement, check, failed, passed, undetermined
 from preflight.facts.model import Facts, Unknown, known
 from preflight.facts.model.network import Interface, Network
@@ -35,6 +36,7 @@ _BORROW_ALWAYS = frozenset({"ipvlan", "ipvtap"})
 )
 def mac_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each bad or shared MAC, else one for all cards."""
+    yield from twins(target, "mac-unique")
     network = known(facts.network)
     every = known(network.interfaces)
     cards = uplinks(every)
@@ -69,7 +71,7 @@ def _impossible(cards: Iterable[Interface]) -> Iterator[Judgement]:
 def _shared(every: Iterable[Interface], cards: Iterable[Interface]) -> Iterator[Judgement]:
     owners: dict[str, list[Interface]] = defaultdict(list)
     for item in cards:
-        mac = _own_mac(item, every)
+        mac = own_mac(item, every)
         if mac:
             owners[mac].append(item)
     for mac, items in owners.items():
@@ -84,7 +86,7 @@ def _shared(every: Iterable[Interface], cards: Iterable[Interface]) -> Iterator[
             )
 
 
-def _own_mac(item: Interface, every: Iterable[Interface]) -> str:
+def own_mac(item: Interface, every: Iterable[Interface]) -> str:
     """The MAC that nobody else should have; empty where sharing it is the rule."""
     mac = (item.permanent_mac or item.mac).lower()
     # A bond's member has the bond's MAC, and its own only as the permanent one.

@@ -26,7 +26,8 @@ class Judgement:
     """What a check says about one subject, before the engine adds id, title and severity.
 
     ``severity`` only where this one differs from the check's. ``alias`` only where kubeadm's
-    name depends on the subject (``Port-6443``).
+    name depends on the subject (``Port-6443``). ``nodes``: whom it is about, where cards are
+    compared.
     """
 
     status: Status
@@ -37,6 +38,7 @@ class Judgement:
     remedy: str = ""
     severity: Severity | None = None
     alias: str = ""
+    nodes: tuple[str, ...] = ()
 
 
 def passed(message: str, *, subject: str = "", observed: str = "", alias: str = "") -> Judgement:
@@ -53,12 +55,15 @@ def failed(
     expected: str = "",
     severity: Severity | None = None,
     alias: str = "",
+    nodes: tuple[str, ...] = (),
 ) -> Judgement:
     """It does not hold: ``fail`` for an error check, ``warn`` for a warning check.
 
     ``remedy`` is the exact command, or what to do where no command can.
     """
-    return Judgement(Status.FAIL, message, subject, observed, expected, remedy, severity, alias)
+    return Judgement(
+        Status.FAIL, message, subject, observed, expected, remedy, severity, alias, nodes
+    )
 
 
 def warned(
@@ -69,18 +74,24 @@ def warned(
     observed: str = "",
     expected: str = "",
     alias: str = "",
+    nodes: tuple[str, ...] = (),
 ) -> Judgement:
     """Not a failure, yet worth knowing, within an error check."""
     return Judgement(
-        Status.WARN, message, subject, observed, expected, remedy, Severity.WARNING, alias
+        Status.WARN, message, subject, observed, expected, remedy, Severity.WARNING, alias, nodes
     )
 
 
 def undetermined(
-    message: str, *, subject: str = "", remedy: str = "", alias: str = ""
+    message: str,
+    *,
+    subject: str = "",
+    remedy: str = "",
+    alias: str = "",
+    nodes: tuple[str, ...] = (),
 ) -> Judgement:
     """It could not be told, and why."""
-    return Judgement(Status.UNKNOWN, message, subject, remedy=remedy, alias=alias)
+    return Judgement(Status.UNKNOWN, message, subject, remedy=remedy, alias=alias, nodes=nodes)
 
 
 def skipped(message: str, *, subject: str = "") -> Judgement:

@@ -36,6 +36,9 @@ def check(
     facts: Annotated[
         str, typer.Option(metavar="FILE", help="Judge saved facts, not this machine.")
     ] = "",
+    card_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="The other nodes' cards, to compare with.")
+    ] = "",
     config: ConfigOption = "",
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
@@ -65,6 +68,7 @@ def check(
             deep=deep,
             offline=offline,
             facts=facts,
+            card_dir=card_dir,
             config=config,
             kubeadm_config=kubeadm_config,
             kubernetes_version=kubernetes_version,

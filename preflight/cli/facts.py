@@ -6,38 +6,56 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.options import CniOption, ConfigOption, KubeadmConfigOption
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    RoleOption,
+    VersionOption,
+    parse_role,
+)
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
 def facts(
+    card: Annotated[
+        bool, typer.Option("--card", help="Only what other nodes' cards are compared with.")
+    ] = False,
+    role: RoleOption = "",
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FORMAT", help="json or yaml.")
     ] = "json",
     offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")] = False,
+    facts: Annotated[
+        str, typer.Option(metavar="FILE", help="With --card: of saved facts, not this machine.")
+    ] = "",
     config: ConfigOption = "",
     kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
     cni: CniOption = "",
 ) -> int:
     """Print everything that the checks read of this machine.
 
     Judge it elsewhere with: nodeprep check --role ROLE --facts FILE
+
+    With --card: the node's card, to be compared with those of the others by nodeprep compare.
     """
-    import sys
+    from preflight.factsrun import Request, run_facts
 
-    from preflight import config as configuration
-    from preflight.facts.collect import collect
-    from preflight.facts.host import Host
-    from preflight.facts.store import document
-    from preflight.report.document import render
-    from rules.errors import UsageError
-
-    if output not in ("json", "yaml"):
-        raise UsageError(f"-o takes json or yaml, not {output!r}")
-    settings = configuration.load(config=config, kubeadm_config=kubeadm_config, cni=cni)
-    configuration.print_warnings(settings)
-    sys.stdout.write(render(document(collect(Host(offline=offline, deep=deep), settings)), output))
-    return 0
+    return run_facts(
+        Request(
+            card=card,
+            role=parse_role(role) if role else None,
+            output=output,
+            offline=offline,
+            deep=deep,
+            facts=facts,
+            config=config,
+            kubeadm_config=kubeadm_config,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+        )
+    )

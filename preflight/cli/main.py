@@ -20,6 +20,7 @@ COMMANDS = {
     "fix": ("fix", "Mend what the checks find, as far as a program can; then judge again."),
     "undo": ("undo", "Take the last run of fix back, byte for byte."),
     "facts": ("facts", "Print everything that the checks read of this machine."),
+    "compare": ("compare", "Compare the cards of many nodes: clones, disagreements, overlaps."),
     "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
     "cni": ("cni", "The pod network by the reference plugins: add, prove, keep clean."),
     "firewall": ("firewall", "The host firewall that a role needs: render, apply, trace, prove."),

@@ -14,6 +14,7 @@ from rules.cluster import CniChoice, IPNetwork, Node, Role
 from rules.errors import ConfigError
 
 FIELDS: Fields = {
+    "clusterName": None,
     "kubernetesVersion": None,
     "networking": {
         "podSubnet": None,
@@ -75,6 +76,7 @@ def read(path: str) -> Layer:
 def _read_top(top: Section) -> Layer:
     said: dict[str, Any] = {
         "version_given": top.word("kubernetesVersion", values.version, typed=False),
+        "cluster.name": top.word("clusterName", values.host_name),
         "cluster.control_plane_endpoint": top.word("controlPlaneEndpoint", values.endpoint),
         "advertise_address": top.word("advertiseAddress", values.address_or_any),
         "node_name": top.word("nodeName", values.host_name),

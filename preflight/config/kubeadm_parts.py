@@ -34,6 +34,7 @@ def read_cluster(section: Section, api_version: str) -> dict[str, Any]:
     manager = arguments(section.section("controllerManager"), "extraArgs", api_version)
     said: dict[str, Any] = {
         "version_given": _version(section),
+        "cluster.name": section.word("clusterName", str),
         "cluster.control_plane_endpoint": section.word("controlPlaneEndpoint", values.endpoint),
         "certificates_dir": section.word("certificatesDir", values.path),
         "cluster.pod_subnets": _subnets(manager, "cluster-cidr"),

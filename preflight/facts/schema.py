@@ -21,7 +21,12 @@ _ADDRESSES = {IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface,
 
 
 def facts_schema() -> dict[str, Any]:
-    """Draft 2020-12, one ``$defs`` entry for each record of the model."""
+    """The schema of `nodeprep facts -o json`."""
+    return schema_of(Facts, "Facts", "nodeprep facts -o json")
+
+
+def schema_of(model: type, kind: str, title: str) -> dict[str, Any]:
+    """Draft 2020-12 for a document of ``kind``: a ``$defs`` entry for each record of ``model``."""
     definitions: dict[str, Any] = {
         "Unknown": {
             "description": "A fact that could not be read, and why.",
@@ -34,12 +39,12 @@ def facts_schema() -> dict[str, Any]:
             },
         }
     }
-    root = _record(Facts, definitions)
-    root["properties"] |= {"schema_version": {"const": 1}, "kind": {"const": "Facts"}}
+    root = _record(model, definitions)
+    root["properties"] |= {"schema_version": {"const": 1}, "kind": {"const": kind}}
     root["required"] = sorted([*root["required"], "schema_version", "kind"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "nodeprep facts -o json",
+        "title": title,
         **root,
         "$defs": dict(sorted(definitions.items())),
     }

@@ -21,6 +21,8 @@ _USER_INFO = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?[^/]*@")
 FIRST_PID_NAMESPACE = "pid:[4026531836]"
 # The first processor's block is enough; the file has one for each and is slow to make.
 CPUINFO_BYTES = 4096
+# Random, made anew at each boot (random(4)).
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # What the firmware calls the machine -> systemd-detect-virt's word for it.
 _VENDORS = (
     ("Amazon EC2", "amazon"),
@@ -104,7 +106,7 @@ def collect(host: Host, settings: Settings) -> System:
         if isinstance(text, str):
             release = parse_os_release(text)
             break
-    init = host.read("/proc/1/comm")
+    init, boot_id = host.read("/proc/1/comm"), host.read(BOOT_ID)
     return System(
         os_id=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),
@@ -118,6 +120,8 @@ def collect(host: Host, settings: Settings) -> System:
         virtualization=_detect(host, kernel.release),
         boot_time=_boot_time(),
         environment=proxy_environment(os.environ),
+        boot_id=boot_id if isinstance(boot_id, Unknown) else boot_id.strip(),
+        utc_offset_minutes=time.localtime().tm_gmtoff // 60,
     )
 
 

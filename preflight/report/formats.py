@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-from preflight.report.model import CheckReport, document
+from preflight.report.model import Report
 from rules.errors import UsageError
 
 FORMATS = ("text", "json", "yaml", "junit", "sarif")
@@ -28,8 +28,22 @@ def terminal_width(stream: TextIO) -> int:
         return 0
 
 
-def render(report: CheckReport, form: str, *, quiet: bool, verbose: bool, stream: TextIO) -> str:
+def check_format(form: str) -> None:
+    """Raises UsageError for a format that does not exist: before the work, not after it."""
+    if form not in FORMATS:
+        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {form!r}")
+
+
+def render(
+    report: Report,
+    form: str,
+    *,
+    quiet: bool,
+    verbose: bool,
+    stream: TextIO,
+) -> str:
     """The report as text in ``form``. Raises UsageError for a format that does not exist."""
+    check_format(form)
     if form == "text":
         from preflight.report import text
 
@@ -43,7 +57,7 @@ def render(report: CheckReport, form: str, *, quiet: bool, verbose: bool, stream
     if form in ("json", "yaml"):
         from preflight.report import document as writer
 
-        return writer.render(document(report), form)
+        return writer.render(report.document(), form)
     if form == "junit":
         from preflight.report import junit
 
@@ -52,4 +66,4 @@ def render(report: CheckReport, form: str, *, quiet: bool, verbose: bool, stream
         from preflight.report import sarif
 
         return sarif.render(report)
-    raise UsageError(f"-o takes {', '.join(FORMATS)}, not {form!r}")
+    raise AssertionError(form)

@@ -6,18 +6,18 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from preflight.finding import Finding, Status
-from preflight.report.model import CheckReport
+from preflight.report.model import Report
 
 # XML 1.0 forbids these even as character references (https://www.w3.org/TR/xml/#charsets).
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(report: CheckReport) -> str:
+def render(report: Report) -> str:
     """Fail is <failure>, unknown is <error>, skip and ignored are <skipped>, warn is output."""
     cases = [_case(found, report.node) for found in report.findings]
     suite = Element(
         "testsuite",
-        name=_clean(f"nodeprep check {report.target.role.value}"),
+        name=_clean(report.suite),
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors=str(sum(case.find("error") is not None for case in cases)),

@@ -7,7 +7,7 @@ from typing import Any
 
 from preflight import __version__
 from preflight.finding import Finding, Severity, Status
-from preflight.report.model import CheckReport
+from preflight.report.model import Report
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -21,7 +21,7 @@ _KINDS = {
 }
 
 
-def render(report: CheckReport) -> str:
+def render(report: Report) -> str:
     """One run; each check id is a rule, each finding a result."""
     rules: dict[str, dict[str, Any]] = {}
     for found in report.findings:
@@ -36,11 +36,7 @@ def render(report: CheckReport) -> str:
             }
         },
         "invocations": [{"executionSuccessful": True, "startTimeUtc": report.started}],
-        "properties": {
-            "node": report.node,
-            "role": report.target.role.value,
-            "verdict": report.verdict.value,
-        },
+        "properties": report.properties,
         "results": [_result(found, order[found.id], report.node) for found in report.findings],
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}

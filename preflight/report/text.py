@@ -6,9 +6,8 @@ from collections import Counter
 from itertools import groupby
 
 from preflight.finding import Finding, Severity, Status
-from preflight.report.model import CheckReport, Verdict
+from preflight.report.model import Report, Verdict
 from preflight.report.plain import fold, printable
-from rules.cluster import CniChoice
 
 # What needs doing comes last: it is what stays on the screen.
 ORDER = (Status.PASS, Status.SKIP, Status.UNKNOWN, Status.WARN, Status.FAIL)
@@ -34,7 +33,7 @@ class _Painter:
 
 
 def render(
-    report: CheckReport,
+    report: Report,
     *,
     colour: bool = False,
     quiet: bool = False,
@@ -46,7 +45,7 @@ def render(
     ``width`` in columns, 0 where lines may be of any length (a pipe).
     """
     paint = _Painter(colour)
-    lines = [] if quiet else [fold(_header(report), width, ""), ""]
+    lines = [] if quiet else [fold(printable(report.heading), width, ""), ""]
     shown = [
         found
         for found in report.findings
@@ -66,24 +65,6 @@ def render(
             lines += _finding(found, paint, name_width, verbose=verbose, width=width)
     lines += ["", _footer(report, paint)]
     return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _header(report: CheckReport) -> str:
-    target = report.target
-    cni = target.cluster.cni
-    network = f"{cni.name}/{cni.mode}" if cni.mode else cni.name
-    if cni == CniChoice():
-        network += " (the default)"
-    version = (
-        f"{target.version} ({target.version_source})"
-        if target.version_source
-        else str(target.version)
-    )
-    pods = f", pod network {network}" if target.role.runs_kubelet else ""
-    return (
-        f"{printable(report.node) or 'this machine'} as {target.role.value}, "
-        f"{target.phase.value} kubeadm, Kubernetes {version}{pods}"
-    )
 
 
 def _together(same: list[Finding]) -> Finding:
@@ -151,7 +132,7 @@ def _finding(
     return lines
 
 
-def _footer(report: CheckReport, paint: _Painter) -> str:
+def _footer(report: Report, paint: _Painter) -> str:
     summary, verdict = report.summary, report.verdict
     ignored = Counter(found.status for found in report.findings if found.ignored)
     aside = {

@@ -37,6 +37,7 @@ def test_the_annotated_example_sets_every_field() -> None:
     assert cluster.service_subnets == (ip_network("10.96.0.0/12"), ip_network("fd00:10:96::/112"))
     assert cluster.families == (4, 6)
     assert cluster.dns_domain == "cluster.local"
+    assert cluster.name == "kubernetes"
     assert cluster.control_plane_endpoint == "api.example.net:6443"
     assert cluster.cni == CniChoice("flannel", "vxlan")
     assert cluster.nodes[0] == Node(

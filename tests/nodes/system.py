@@ -18,4 +18,6 @@ def healthy() -> System:
         virtualization="kvm",
         boot_time=1795460000.0,
         environment={},
+        boot_id="0b6c3a52-7d1e-4a7f-9b1c-5e2f8a4d6c30",
+        utc_offset_minutes=0,
     )

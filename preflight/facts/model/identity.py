@@ -86,7 +86,8 @@ class System:
     ``architecture`` as uname gives it (``x86_64``, ``aarch64``). ``virtualization``: a container
     (docker, podman, lxc, ...), ``wsl``, a hypervisor (kvm, vmware, ...), or ``none``.
     ``environment`` holds the proxy variables only, passwords removed, under their names as found.
-    ``boot_time`` in seconds since 1970.
+    ``boot_time`` in seconds since 1970. ``boot_id``: the kernel's random name of this boot.
+    ``utc_offset_minutes``: how far local time is ahead of UTC now.
     """
 
     os_id: str
@@ -100,3 +101,5 @@ class System:
     virtualization: str
     boot_time: Known[float]
     environment: dict[str, str]
+    boot_id: Known[str] = Unknown("absent", "these facts do not hold it")
+    utc_offset_minutes: Known[int] = Unknown("absent", "these facts do not hold it")

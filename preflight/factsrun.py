@@ -1,0 +1,87 @@
+"""One run of `nodeprep facts`: the facts, or the card that is made of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rules.cluster import Role
+from rules.errors import UsageError
+from rules.record import record
+
+if TYPE_CHECKING:
+    from preflight.facts.model import Facts
+    from preflight.fleet.card import Card
+    from preflight.settings import Settings
+
+
+@record
+class Request:
+    """The flags of `nodeprep facts` as given."""
+
+    card: bool
+    role: Role | None
+    output: str
+    offline: bool
+    deep: bool
+    facts: str
+    config: str
+    kubeadm_config: str
+    kubernetes_version: str
+    cni: str
+
+
+def run_facts(request: Request) -> int:
+    """Prints the document to stdout; the exit code."""
+    from preflight import config as configuration
+    from preflight.report.document import render
+
+    if request.output not in ("json", "yaml"):
+        raise UsageError(f"-o takes json or yaml, not {request.output!r}")
+    if not request.card:
+        for flag, given in (
+            ("--role", request.role),
+            ("--facts", request.facts),
+            ("--kubernetes-version", request.kubernetes_version),
+        ):
+            if given:
+                raise UsageError(f"{flag} goes with --card; facts are the same for all")
+    settings = configuration.load(
+        config=request.config,
+        kubeadm_config=request.kubeadm_config,
+        kubernetes_version=request.kubernetes_version,
+        cni=request.cni,
+    )
+    configuration.print_warnings(settings)
+    sys.stdout.write(render(_document(request, settings), request.output))
+    return 0
+
+
+def _document(request: Request, settings: Settings) -> dict[str, Any]:
+    from preflight.facts.collect import collect
+    from preflight.facts.host import Host
+    from preflight.facts.store import document, load
+
+    if request.facts:
+        facts = load(request.facts)
+    else:
+        # A card holds nothing that would have to be bound or asked for.
+        offline = request.offline or request.card
+        facts = collect(
+            Host(offline=offline, deep=request.deep, probe_ports=not request.card), settings
+        )
+    if not request.card:
+        return document(facts)
+    from preflight.fleet import card
+
+    return card.document(card_of(facts, settings, request.role))
+
+
+def card_of(facts: Facts, settings: Settings, role: Role | None) -> Card:
+    """The card of a node with these facts; without a role, what follows from one is not on it."""
+    from preflight.fleet.makecard import make_card
+    from preflight.target import Phase, Target, choose_version
+
+    version, source = choose_version(settings, facts)
+    target = Target(role or Role.WORKER, Phase.BEFORE, version, settings, source)
+    return make_card(facts, target, role=role.value if role else "")
