@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from preflight.cloudpolicy import CloudRequest
-from preflight.firewallrun import check_format, say, write
+from preflight.output import check_format, say, write
 from rules.errors import EXIT_DONE, UsageError
 from rules.record import record
 

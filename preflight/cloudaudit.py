@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from preflight.cloudapply import Reached
 from preflight.cloudpolicy import CloudRequest, load_rules
-from preflight.firewallrun import check_format, say, write
+from preflight.output import check_format, say, write
 from rules.errors import EXIT_DONE, EXIT_FAILED, ConfigError, UsageError
 from rules.record import record
 

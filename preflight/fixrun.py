@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preflight.checkrun import split
-from preflight.firewallrun import check_format, say, write
+from preflight.output import check_format, say, write
 from rules.cluster import Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from rules.record import record

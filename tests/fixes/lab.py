@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from tests.faults.lab import _SETUP as NAMESPACES
+from tests.faults.lab import SETUP as NAMESPACES
 from tests.rules.backend.lab import ROOT, Machine
 
 VALIDATOR = Draft202012Validator(
