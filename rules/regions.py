@@ -92,6 +92,15 @@ class Cutter:
         certain = Space.of(sure)
         return Part(certain, Space.of(maybe) - certain if maybe else EMPTY)
 
+    @staticmethod
+    def always_found(packet_set: PacketSet, keys: Sequence[Key], flow: Flow) -> bool:
+        """Whether some element holds, whichever of its values the one key has: a random number."""
+        if len(keys) != 1 or _kind(keys[0], flow):
+            return False
+        value = read(flow, keys[0])
+        fields = tuple(element.fields[0] for element in packet_set.elements)
+        return value is not None and bool(fields) and among(value, fields) is True
+
     def _several(self, match: AnyOf | AllOf, flow: Flow, region: Space) -> Part:
         parts = [self.cut(one, flow, region) for one in match.matches]
         if isinstance(match, AnyOf):

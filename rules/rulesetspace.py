@@ -146,6 +146,8 @@ class _Reached:
         everything = flow.region
         through = _union(one.region for one in way.passed)
         stopped = _union(end.flow.region for end in way.blocked) | (everything - through)
+        # What DNAT may send to the other hook does not certainly come through this one.
+        stopped |= _union(one.region for one in way.elsewhere)
         unknown = _union(end.flow.region for end in way.blocked if end.verdict == "unknown")
         return through | unknown, stopped
 
@@ -182,13 +184,16 @@ class _RegionWay(Way):
     def __init__(self, knowledge: Knowledge, family: int, cutter: Cutter) -> None:
         super().__init__(knowledge, family)
         self.walk = lambda hung, matcher: _RegionWalk(hung, matcher, cutter)
+        self.elsewhere: list[Flow] = []
 
     def through_hook(self, flow: Flow, hook: str) -> None:
-        """As ``take``, but what goes to the other hook is no concern here."""
+        """As ``take``, but what goes to the other hook is only kept in ``elsewhere``."""
         inside, onward = self.routed(flow)
         if hook == "input":
+            self.elsewhere = onward
             self.hooks(("input",), inside)
         else:
+            self.elsewhere = inside
             self.hooks(("forward", *OUT), onward)
 
 
@@ -290,7 +295,7 @@ class _RegionRuleWalk(RuleWalk):
                 self.translated(nat, *chosen(elements[0], nat.ports), here)
             elif (verdict := elements[0].verdict) is not None:
                 self.verdict(verdict, here)
-        return rest
+        return EMPTY if self._cutter.always_found(packet_set, keys, flow) else rest
 
 
 def _numbers(ruleset: Ruleset, names: frozenset[str]) -> set[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from rules.packet import Packet
 from rules.parse.iptables import parse_iptables_save
+from rules.parse.nft import parse_nft
 from rules.ruleset import Ruleset
 from rules.rulesetspace import Reach, reach
 from rules.space import EMPTY, Box, Space
@@ -75,6 +76,28 @@ def test_what_cannot_be_told_is_possible_and_not_certain() -> None:
     )
     assert found.certain == Space.of([box("0.0.0.0/0", 6, 80, 80)])
     assert found.possible - found.certain == Space.of([box("0.0.0.0/0", 6, 22, 22)])
+
+
+NAT = """{"nftables": [
+ {"chain": {"family": "ip", "table": "nat", "name": "pre", "type": "nat", "hook": "prerouting",
+   "prio": -100}},
+ {"rule": {"family": "ip", "table": "nat", "chain": "pre", "handle": 1, "expr": [
+   {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}},
+   {"dnat": {"family": "ip", "addr": {"map": {"key": {"numgen": {"mode": "random", "mod": 2}},
+     "data": {"set": [[0, "10.244.1.5"], [1, "%s"]]}}}}}]}}]}"""
+
+
+@pytest.mark.parametrize(
+    ("second", "certain", "possible"),
+    [("10.244.1.77", False, False), ("192.0.2.11", False, True)],
+)
+def test_dnat_by_a_random_number(second: str, certain: bool, possible: bool) -> None:
+    """What is sent to a pod, or may be, does not certainly come through INPUT."""
+    found = reach(parse_nft(NAT % second), "input", NODE, local_addresses=LOCAL)
+    port = Space.of([box("0.0.0.0/0", 6, 80, 80)])
+    assert (found.certain & port == port) is certain
+    assert (found.possible & port == port) is possible
+    assert found.certain & Space.of([box("0.0.0.0/0", 6, 81, 81)])
 
 
 def test_dnat_moves_a_port_from_input_to_forward() -> None:
