@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+from pathlib import Path
 
 from rules.backend.iptables import legacy_tables, program
+from rules.backend.kerneltables import nft_tables
 from rules.cluster import IPAddress
 from rules.errors import CommandError
 from rules.parse.ipset import IpSet, parse_ipset_save
@@ -18,30 +20,49 @@ from rules.run import find_program, run
 from rules.tablejoin import joined
 
 _TIMEOUT_S = 20.0
+_WORDS = {4: "ip", 6: "ip6"}
 _CLASSIC = frozenset({"raw", "mangle", "nat", "filter", "security"})
 
 
 def read_live() -> Ruleset:
-    """All tables of nft and of both iptables. Makes no table and loads no module.
+    """All tables of nft and of both iptables. Makes no table; loads no module but the kernel's
+    nf_tables where nft is not installed.
 
     Raises CommandError: ``denied`` where this user may not read them, ``absent`` where rules are
     there and no program that prints them.
     """
-    found = Ruleset()
-    if find_program("nft") is not None:
-        found = read_nft()
+    has_nft = find_program("nft") is not None
+    found = read_nft() if has_nft else Ruleset()
+    tables = [(table.family, table.name) for table in found.tables] if has_nft else nft_tables()
+    if not has_nft:
+        _must_be_printed(tables)
     wanted = [
         ("iptables-nft", family)
-        for family, name in ((4, "ip"), (6, "ip6"))
-        if any(table.family == name and table.name in _CLASSIC for table in found.tables)
+        for family, word in _WORDS.items()
+        if any(place[0] == word and place[1] in _CLASSIC for place in tables)
     ]
     wanted += [("iptables-legacy", family) for family in (4, 6) if legacy_tables(family)]
-    texts = [(backend, family, _save(backend, family)) for backend, family in wanted]
+    texts = [(backend, family, _save(backend, family, has_nft)) for backend, family in wanted]
     ipsets = _ipsets() if any("--match-set" in text for _, _, text in texts) else {}
     for backend, family, text in texts:
         if text:
             found = joined(found, parse_iptables_save(text, backend, family, ipsets))
-    return found
+    return Ruleset(found.tables, bridges=bridges())
+
+
+def _must_be_printed(tables: Iterable[tuple[str, str]]) -> None:
+    """Raises CommandError for a table that only nft could print; arp filters no IP packets."""
+    for family, name in tables:
+        if family != "arp" and not (family in _WORDS.values() and name in _CLASSIC):
+            raise CommandError(
+                "absent",
+                f"table {family} {name} is there and nft, which prints it, is not installed",
+            )
+
+
+def bridges() -> frozenset[str]:
+    """The interfaces of this host that are bridges."""
+    return frozenset(path.parent.name for path in Path("/sys/class/net").glob("*/bridge"))
 
 
 def read_nft() -> Ruleset:
@@ -57,12 +78,12 @@ def _whole(table: Table) -> Table:
     return with_head(table, run(argv, timeout_s=_TIMEOUT_S).stdout)
 
 
-def _save(backend: str, family: int) -> str:
+def _save(backend: str, family: int, has_nft: bool) -> str:
     name = program(backend.removeprefix("iptables-"), family, "save")
     try:
         return run([name], timeout_s=_TIMEOUT_S).stdout
     except CommandError as error:
-        if error.reason == "absent" and backend == "iptables-nft":
+        if error.reason == "absent" and backend == "iptables-nft" and has_nft:
             # nft itself has printed the table; its iptables extensions stay unknown.
             return ""
         raise

@@ -294,9 +294,14 @@ class Hung:
 
 @record
 class Ruleset:
-    """All tables that were read, in the order in which they were read."""
+    """All tables that were read, in the order in which they were read.
+
+    ``bridges``: the host's interfaces that are bridges, so that packets of theirs pass tables of
+    the family bridge too; None: not known.
+    """
 
     tables: tuple[Table, ...] = ()
+    bridges: frozenset[str] | None = None
 
     def bases(self, hook: str, family: int) -> list[list[Hung]]:
         """The base chains of a hook that packets of family 4 or 6 pass, in the kernel's order.

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import chain, islice, permutations
 
-from rules.ruleset import Hung, Key, Nat, Ruleset, SetMark, Table, Touch, Untrack
+from rules.ruleset import (
+    Action,
+    Hung,
+    Key,
+    Nat,
+    Part,
+    Ruleset,
+    SetMark,
+    Table,
+    Touch,
+    UnsupportedStatement,
+    Untrack,
+    Verdict,
+    VerdictMap,
+)
 from rules.traceeffects import merged
 from rules.traceflow import Flow, Open
 from rules.tracekeys import read
 from rules.tracematch import Matcher, Truth, among
-from rules.tracewalk import Ending, Walk
+from rules.tracewalk import Ending, Step, Walk
 
 # Where conntrack sits in prerouting and output (NF_IP_PRI_CONNTRACK).
 _CONNTRACK = -200
@@ -27,6 +41,7 @@ class Knowledge:
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset, self.matcher = ruleset, Matcher()
         self._effects: dict[int, bool] = {}
+        self.filters_bridges = _filtering_bridges(ruleset)
 
     def changes_packets(self, table: Table) -> bool:
         """Whether the table changes what another table may read."""
@@ -79,6 +94,28 @@ class Way:
         for name in names:
             flows = self.through(name, flows)
         self.passed += flows
+        if (hung := self.knowledge.filters_bridges) is not None:
+            self.blocked += [end for flow in flows if (end := self._bridged(hung, flow))]
+
+    def _bridged(self, hung: Hung, flow: Flow) -> Ending | None:
+        """The packet where it comes or goes by a bridge, whose own chains are not modelled."""
+        for key in _BY_DEVICE.values():
+            device, known = read(flow, key), self.knowledge.ruleset.bridges
+            if not device or device == "lo":
+                continue
+            if (
+                known is not None
+                and not (isinstance(device, Open) and known)
+                and device not in known
+            ):
+                continue
+            reason = f"what the chains of bridges do is not modelled ({_name(hung)})"
+            step = Step(
+                hung.table.backend, hung.table.family, hung.table.name, hung.chain.name,
+                hung.base.hook, "",
+            )  # fmt: skip
+            return Ending("unknown", flow.doubted(reason), step)
+        return None
 
     def through(self, hook: str, flows: list[Flow]) -> list[Flow]:
         """The flows that no base chain of the hook stops."""
@@ -171,6 +208,25 @@ class _Row:
             Ending(ending.verdict, ending.flow.doubted(reason), ending.step)
             for ending in self.blocked
         ]
+
+
+def _filtering_bridges(ruleset: Ruleset) -> Hung | None:
+    """A base chain of the family bridge by which a table may stop packets; None where none does."""
+    for table in ruleset.tables:
+        if table.family != "bridge" or table.dormant:
+            continue
+        stops = any(_may_stop(part) for one in table.chains.values() for rule in one.rules
+                    for part in rule.parts)  # fmt: skip
+        for one in table.chains.values():
+            if one.base is not None and (stops or one.base.policy is Action.DROP):
+                return Hung(table, one, one.base)
+    return None
+
+
+def _may_stop(part: Part) -> bool:
+    if isinstance(part, Verdict):
+        return part.action in (Action.DROP, Action.REJECT, Action.QUEUE)
+    return isinstance(part, (VerdictMap, UnsupportedStatement))
 
 
 def _is_local(flow: Flow) -> bool | None:

@@ -369,7 +369,33 @@ def test_dormant_tables_and_other_families_do_not_count() -> None:
         Table("nft", "ip6", "t", drop),
         Table("nft", "bridge", "t", drop),
     ):
-        assert trace(Ruleset((table,)), packet()).verdict == "accept"
+        found = trace(Ruleset((table,), bridges=frozenset()), packet())
+        assert found.verdict == "accept"
+
+
+@pytest.mark.parametrize(
+    ("bridges", "interface_in", "interface_out", "verdict"),
+    [
+        (None, "eth0", "eth1", "unknown"),
+        (frozenset({"br0"}), "eth0", "eth1", "accept"),
+        (frozenset({"br0"}), "br0", "eth1", "unknown"),
+        (frozenset({"br0"}), "eth0", "br0", "unknown"),
+        (frozenset({"br0"}), None, "eth1", "unknown"),
+        (frozenset(), None, "eth1", "accept"),
+    ],
+)
+def test_what_bridges_filter_is_unknown(
+    bridges: frozenset[str] | None, interface_in: str | None, interface_out: str, verdict: str
+) -> None:
+    drop = Rule((Verdict(Action.DROP),), "drop")
+    chains = {"c": Chain("c", (drop,), Base("forward", 0))}
+    ruleset = Ruleset((Table("nft", "bridge", "t", chains),), bridges=bridges)
+    sent = packet(interface_in=interface_in, interface_out=interface_out)
+    found = trace(ruleset, sent, hook="forward")
+    assert found.verdict == verdict
+    assert verdict == "accept" or "nft bridge t c" in found.unknown[0]
+    harmless = {"c": Chain("c", (Rule((Verdict(Action.ACCEPT),), "accept"),), Base("forward", 0))}
+    assert trace(Ruleset((Table("nft", "bridge", "t", harmless),)), sent).verdict == "accept"
 
 
 def test_ingress_chains_see_their_devices() -> None:

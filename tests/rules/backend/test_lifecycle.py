@@ -188,3 +188,22 @@ def test_wrong_usage_changes_nothing(machine: Machine, arguments: list[str]) -> 
     machine.nodeprep("firewall", *arguments, "--config", str(machine.files["one"]), code=2)
     assert machine.own().strip() == ""
     assert not machine.state.exists() or list(machine.state.rglob("*.json")) == []
+
+
+def test_without_nft_the_rules_are_read_by_iptables(machine: Machine) -> None:
+    """On a host of iptables-nft alone; a table that only nft prints makes it unknown."""
+    machine.address()
+    machine.shell(
+        "mkdir /run/sbin && cp -a /usr/sbin/. /run/sbin/ && rm /run/sbin/nft && "
+        "cp /usr/sbin/nft /run/hidden-nft && mount --bind /run/sbin /usr/sbin"
+    )
+    done = machine.firewall("apply", "auto", "--confirm-within", "0")
+    assert (done["backend"], done["warnings"]) == ("iptables-nft", [])
+    verdicts = {
+        item["name"]: item["ok"] for item in machine.firewall("verify", "auto", code=1)["verdicts"]
+    }
+    assert {name for name, status in verdicts.items() if status is not True} == {"persistent"}
+    asked = ("firewall", "trace", "--from", "192.0.2.99", "--dport", "22")
+    assert "nodeprep:enforce" in machine.nodeprep(*asked, code=1).stdout
+    machine.run("/run/hidden-nft", "add", "table", "inet", "mine")
+    assert "table inet mine is there and nft" in machine.nodeprep(*asked, code=3).stderr
