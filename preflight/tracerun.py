@@ -77,7 +77,16 @@ def run_trace(question: Question, *, output: str) -> int:
         raise UsageError("--from is missing: the address that sends the packet")
     scene = _scene(question)
     packet = _packet(question, scene)
-    found = scene.trace(Tracer(scene.ruleset), packet, question.hook)
+    tracer = Tracer(scene.ruleset)
+    found = scene.trace(tracer, packet, question.hook)
+    if question.rulesets and not question.local and not question.hook:
+        onward = scene.trace(tracer, packet, "forward")
+        if found.admitted != onward.admitted:
+            raise UsageError(
+                f"is {packet.destination} an address of that host? In INPUT the verdict is "
+                f"{found.verdict}, in FORWARD {onward.verdict}: name the host's addresses with "
+                "--local, or say --hook input or --hook forward"
+            )
     if output == "text":
         sys.stdout.write(report.text(found))
     else:

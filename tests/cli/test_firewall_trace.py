@@ -31,6 +31,7 @@ NAT = """*nat
 COMMIT
 """
 HOST = ("--from", "192.0.2.21", "--to", "192.0.2.11")
+LOCAL = (*HOST, "--local", "192.0.2.11")
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def validated(text: str) -> dict[str, Any]:
 
 
 def test_a_packet_that_is_let_through(capsys: pytest.CaptureFixture[str], rules: str) -> None:
-    code, out, _ = call(capsys, *HOST, "--dport", "10250", "--ruleset", rules, "-o", "json")
+    code, out, _ = call(capsys, *LOCAL, "--dport", "10250", "--ruleset", rules, "-o", "json")
     document = validated(out)
     assert (code, document["verdict"], document["hook"]) == (0, "accept", "input")
     assert document["decided_by"]["handle_or_number"] == 1
@@ -71,13 +72,26 @@ def test_a_packet_that_is_dropped(capsys: pytest.CaptureFixture[str], rules: str
 
 
 def test_an_unknown_expression_is_named(capsys: pytest.CaptureFixture[str], rules: str) -> None:
-    code, out, _ = call(capsys, *HOST, "--dport", "22", "--ruleset", rules)
+    code, out, _ = call(capsys, *LOCAL, "--dport", "22", "--ruleset", rules)
     assert code == 3
     assert "not known: -m limit --limit 5/min" in out
     assert "possible: accept, drop" in out
-    code, out, _ = call(capsys, *HOST, "--dport", "22", "--ruleset", rules, "-o", "json")
+    code, out, _ = call(capsys, *LOCAL, "--dport", "22", "--ruleset", rules, "-o", "json")
     document = validated(out)
     assert (code, document["verdict"], document["decided_by"]) == (3, "unknown", None)
+
+
+def test_input_or_forward_must_be_said_where_it_decides(
+    capsys: pytest.CaptureFixture[str], rules: str
+) -> None:
+    asked = (*HOST, "--dport", "10250", "--ruleset", rules)
+    code, out, err = call(capsys, *asked)
+    assert (code, out) == (2, "")
+    assert "In INPUT the verdict is accept, in FORWARD drop" in err
+    assert "--local" in err
+    assert call(capsys, *asked, "--local", "192.0.2.99")[0] == 1
+    assert call(capsys, *asked, "--hook", "input")[0] == 0
+    assert call(capsys, *asked, "--hook", "forward")[0] == 1
 
 
 def test_rejected(capsys: pytest.CaptureFixture[str], rules: str) -> None:
