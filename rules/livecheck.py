@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rules.access import admissions
 from rules.errors import CommandError
-from rules.flowprobes import probes
+from rules.flowprobes import Probe, probes
 from rules.live import local_addresses, read_live, routes
-from rules.packet import TCP, Packet
+from rules.packet import SCTP, TCP, UDP, Packet
 from rules.policy import Policy
 from rules.record import record
 from rules.session import Session
@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from rules.render import Posture
     from rules.spacecheck import Gap, SpaceCheck
 
+_ACK = 0x10
+
 
 @record
 class FlowTrace:
-    """What becomes of one flow's packets: ``trace`` is of the first that is not let through."""
+    """What becomes of one flow's packets: ``trace`` is of the first that is not let through.
+
+    ``flow`` is its name; with ``(later packets)`` or ``(answers)`` where what comes first gets
+    through and what follows does not.
+    """
 
     flow: str
     admitted: bool | None
@@ -76,10 +82,36 @@ def flow_traces(policy: Policy) -> tuple[FlowTrace, ...]:
             continue
         traced = tracer.trace(probe.packet, local_addresses=mine, hook=probe.hook, routes=route)
         if traced.admitted is True:
-            found.setdefault(flow, FlowTrace(flow, True, None))
+            if seen is None:
+                found[flow] = FlowTrace(flow, True, None)
+                for word, packet, hook in _following(probe):
+                    after = tracer.trace(packet, local_addresses=mine, hook=hook, routes=route)
+                    # Much is open of a connection that nobody has seen: only a drop is a verdict.
+                    if after.admitted is False:
+                        found[flow] = FlowTrace(f"{flow} ({word})", False, after)
         elif seen is None or seen.admitted or traced.admitted is False:
             found[flow] = FlowTrace(flow, traced.admitted, traced)
     return tuple(found.values())
+
+
+def _following(probe: Probe) -> Iterator[tuple[str, Packet, str]]:
+    """What follows on a flow's first packet, both ways, and the hook that it meets."""
+    packet = probe.packet
+    if packet.protocol not in (TCP, UDP, SCTP) or packet.state != "new":
+        return
+    common = {"state": "established", "tcp_flags": _ACK if packet.protocol == TCP else None}
+    yield "later packets", Packet(**{**vars(packet), **common}), probe.hook
+    answer = Packet(
+        family=packet.family,
+        protocol=packet.protocol,
+        source=packet.destination,
+        destination=packet.source,
+        source_port=packet.destination_port,
+        destination_port=packet.source_port,
+        state="established",
+        tcp_flags=_ACK if packet.protocol == TCP else None,
+    )
+    yield "answers", answer, "output" if probe.hook == "input" else "forward"
 
 
 def live_space(policy: Policy, posture: Posture) -> SpaceCheck:

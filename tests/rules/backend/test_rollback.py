@@ -145,6 +145,29 @@ def test_verify_says_which_rule_is_in_the_way(machine: Machine) -> None:
     assert detail.startswith("let in though no flow needs it: tcp 9 from anywhere (IPv4)")
 
 
+@pytest.mark.parametrize(
+    ("hook", "rule", "name"),
+    [
+        ("input", "tcp dport 6443 ct state established", "kube-apiserver (later packets)"),
+        ("output", "tcp sport 6443", "kube-apiserver (answers)"),
+    ],
+)
+def test_verify_follows_a_flow_beyond_its_first_packet(
+    machine: Machine, hook: str, rule: str, name: str
+) -> None:
+    machine.address()
+    machine.firewall("apply", "nftables", "--confirm-within", "0")
+    machine.shell(
+        "nft add table ip mine; "
+        f"nft 'add chain ip mine c {{ type filter hook {hook} priority 10; }}'; "
+        f"nft add rule ip mine c {rule} counter drop"
+    )
+    verdicts = machine.firewall("verify", "nftables", code=1)["verdicts"]
+    [flows] = [item for item in verdicts if item["name"] == "flows"]
+    assert flows["ok"] is False
+    assert flows["detail"].startswith(f"{name}: not let through (rule 1 of chain c")
+
+
 def test_a_change_that_shuts_the_operator_out_is_taken_back(machine: Machine) -> None:
     machine.address()
     friend = {"SSH_CONNECTION": "203.0.113.9 50000 192.0.2.11 22"}
