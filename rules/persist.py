@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from rules.backend import Change, backend
+from rules.backend.detect import runs, ufw_enabled
 from rules.errors import CommandError
 from rules.files import write_atomic
 from rules.run import SEARCH_PATH, run
@@ -134,9 +135,17 @@ def persist(store: Store, applied: Applied | None) -> bool:
 
 def is_persistent(store: Store, applied: Applied) -> bool:
     """Whether the next boot brings these rules."""
-    if backend(applied.backend).restores_at_boot:
-        return True
+    owner = backend(applied.backend)
+    if owner.restores_at_boot:
+        live, wanted = owner.read(), owner.preview(applied.texts)
+        files = [name for name in wanted if name.startswith("/")]
+        return _is_on(applied.backend) and all(live.get(name) == wanted[name] for name in files)
     return os.path.lexists(_link()) and not _file_changes(store, applied)
+
+
+def _is_on(name: str) -> bool:
+    """Whether who keeps the rules will be there to load them."""
+    return ufw_enabled(Path("/")) if name == "ufw" else runs("firewalld")
 
 
 def _link() -> Path:

@@ -183,7 +183,7 @@ def look(*, root: str = "/") -> Filters:
         iptables=flavour_of(),
         firewalld=runs("firewalld"),
         firewalld_table=firewalld_table,
-        ufw=_ufw_enabled(Path(root)),
+        ufw=ufw_enabled(Path(root)),
         nft_chains=frozenset(nft_names),
         legacy_chains=frozenset(legacy_names),
         droppers=tuple(droppers),
@@ -298,7 +298,8 @@ def runs(name: str) -> bool:
     return False
 
 
-def _ufw_enabled(root: Path) -> bool:
+def ufw_enabled(root: Path) -> bool:
+    """Whether ufw is installed and loads its rules at boot."""
     try:
         text = root.joinpath(UFW_CONF.lstrip("/")).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -143,6 +143,11 @@ def test_ufw(machine: Machine) -> None:
     assert machine.firewall("status")["drift"] == []
     assert machine.shell(files) == written
 
+    machine.run("ufw", "disable")
+    assert machine.firewall("status", code=1)["persistent"] is False
+    machine.run("ufw", "--force", "enable")
+    assert machine.firewall("status")["persistent"] is True
+
     machine.firewall("remove")
     assert machine.shell(files) == theirs
     assert reached(machine) == [4444]
