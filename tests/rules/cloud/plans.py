@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
+from functools import cache, reduce
 from ipaddress import ip_address
 from operator import or_
 
@@ -50,6 +50,7 @@ def _without_etcd(made: Cluster) -> Cluster:
     return Cluster(**{**vars(made), "nodes": tuple(nodes), "external_etcd": False})
 
 
+@cache
 def every_plan(cloud: str, families: tuple[int, ...] = (4, 6)) -> dict[CniChoice, CloudPlan]:
     """All roles at once with each pod network; of those that need the same, the first."""
     found: dict[str, tuple[CniChoice, CloudPlan]] = {}

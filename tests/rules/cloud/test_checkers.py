@@ -72,11 +72,10 @@ def test_scripts_are_bash(cloud: str) -> None:
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{number}.json" for number in range(2)]
-    for path, choice in zip(paths, (CHOICES[1], ROUTED), strict=True):
-        path.write_text(text_of("aws", "cloudformation", choice))
+    path = tmp_path / "template.json"
+    path.write_text(text_of("aws", "cloudformation", CHOICES[1]))
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("cfn-lint")), *map(str, paths)],
+        [str(Path(sys.executable).with_name("cfn-lint")), str(path)],
         capture_output=True,
         text=True,
         timeout=120,

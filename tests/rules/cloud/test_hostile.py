@@ -59,7 +59,7 @@ def test_hostile_words_change_no_rule(cloud: str, form: str, first: int) -> None
     assert read_back(made, form) == benign(cloud)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     words=st.lists(st.text(max_size=300), min_size=1, max_size=4).map(tuple),
     chosen=st.sampled_from(CLOUD_FORMATS),

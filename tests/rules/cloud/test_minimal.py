@@ -58,14 +58,14 @@ def check(listed: list[Grant], families: tuple[int, ...], abilities: Abilities) 
         assert rest != Reach.of_grants(listed)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(grants(family=4, places=tuple(Place)), max_size=8))
 def test_random_grants_of_one_family(listed: list[Grant]) -> None:
     check(listed, (4,), SPLIT)
     check(listed, (4,), JOINED)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.sampled_from([4, 6]).flatmap(lambda family: grants(family=family, places=tuple(Place))),
@@ -76,7 +76,7 @@ def test_random_grants_of_two_families(listed: list[Grant]) -> None:
     check(listed, (4, 6), SPLIT)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(grants(family=4, places=(Place.NODE,)), max_size=8), st.data())
 def test_references_that_hold_for_both_families(listed: list[Grant], data: st.DataObject) -> None:
     more = [

@@ -54,7 +54,7 @@ def test_each_role_by_itself(cloud: str, form: str, role: Role) -> None:
 
 
 @pytest.mark.parametrize(("cloud", "form"), CLOUD_FORMATS)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=clusters(), by_address=st.booleans())
 def test_random_clusters(cloud: str, form: str, made: Cluster, by_address: bool) -> None:
     # A template of CloudFormation has no room for that many rules.
