@@ -35,6 +35,22 @@ class Bundle:
         """Whether its senders are named, and not addresses."""
         return self.peers[0].network is None
 
+    def ports(self, protocol: int | None) -> tuple[str, ...]:
+        """The ranges of one protocol as clouds write them; none for all ports."""
+        found = [ports for number, ports in self.services if number == protocol]
+        if None in found:
+            return ()
+        return tuple(
+            str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
+            for ports in found
+            if ports is not None
+        )
+
+    @property
+    def protocols(self) -> tuple[int | None, ...]:
+        """Each protocol once, in order."""
+        return tuple(dict.fromkeys(number for number, _ in self.services))
+
     def rules(self) -> Iterator[Rule]:
         """The same as single rules."""
         for peer in self.peers:

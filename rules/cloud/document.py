@@ -6,6 +6,7 @@ Pure values.
 from __future__ import annotations
 
 from rules.cloud.abilities import Widening
+from rules.cloud.peer import Kind
 from rules.cloud.plan import CloudPlan
 from rules.cloud.rule import Rule
 from rules.record import record
@@ -81,6 +82,13 @@ class CloudRules:
     def names(self) -> dict[str, str]:
         """Role -> the name of the group that rules refer to, those not written here too."""
         return {role: f"{self.options.name}-{role}" for role in self.plan.members}
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The roles that rules refer to and whose groups another document makes."""
+        named = {rule.peer.name for rule in self.rules if rule.peer.kind is Kind.ROLE}
+        known = self.plan.receivers
+        return tuple(role for role in self.plan.members if role in named and role not in known)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -26,10 +26,7 @@ def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
     Reads ``aws_security_group`` with its inline rules, ``aws_vpc_security_group_ingress_rule``,
     ``..._egress_rule`` and ``aws_security_group_rule``.
     """
-    if text.lstrip().startswith("{"):
-        found = hcl.json_resources(values.document(text, source), source)
-    else:
-        found = hcl.resources(text, source)
+    found = hcl.read(text, source)
     groups = [one for one in found if one.kind == "aws_security_group"]
     names = {one.address: _group_name(one) for one in groups}
     rules: dict[str, list[tuple[str, Rule]]] = {name: [] for name in names.values()}

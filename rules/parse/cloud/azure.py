@@ -105,10 +105,7 @@ _FIELDS = {
 
 def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
     """Resources of the azurerm provider, in HCL or JSON; inline rules and rules of their own."""
-    if text.lstrip().startswith("{"):
-        found = hcl.json_resources(values.document(text, source), source)
-    else:
-        found = hcl.resources(text, source)
+    found = hcl.read(text, source)
     names = {
         one.address: str(one.values.get("name", one.address))
         for one in found

@@ -42,10 +42,7 @@ def described(document: Any, source: str) -> tuple[FoundGroup, ...]:
 
 def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
     """Resources ``google_compute_firewall``, in HCL or JSON."""
-    if text.lstrip().startswith("{"):
-        found = hcl.json_resources(values.document(text, source), source)
-    else:
-        found = hcl.resources(text, source)
+    found = hcl.read(text, source)
     fields = {
         "source_tags": "sourceTags", "source_ranges": "sourceRanges", "target_tags": "targetTags",
         "destination_ranges": "destinationRanges", "direction": "direction",

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from rules.errors import CommandError, ConfigError
+from rules.parse.cloud import values
 from rules.record import record
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|([$%])\4\{", re.DOTALL)
@@ -35,6 +36,13 @@ class Resource:
     def address(self) -> str:
         """How Terraform calls it."""
         return f"{self.kind}.{self.name}"
+
+
+def read(text: str, source: str) -> tuple[Resource, ...]:
+    """Every resource of a file, in HCL or (text that begins with ``{``) in Terraform's JSON."""
+    if text.lstrip().startswith("{"):
+        return json_resources(values.document(text, source), source)
+    return resources(text, source)
 
 
 def resources(text: str, source: str) -> tuple[Resource, ...]:
@@ -72,8 +80,8 @@ def json_resources(document: Any, source: str) -> tuple[Resource, ...]:
         if not isinstance(kinds_of, dict):
             raise ConfigError(source, "is no mapping", key="resource")
         for kind, named in kinds_of.items():
-            for name, values in named.items() if isinstance(named, dict) else ():
-                every = values if isinstance(values, list) else [values]
+            for name, said in named.items() if isinstance(named, dict) else ():
+                every = said if isinstance(said, list) else [said]
                 found += [
                     Resource(kind, name, _json(one)) for one in every if isinstance(one, dict)
                 ]

@@ -18,10 +18,7 @@ from rules.parse.cloud import hcl, values
 
 def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
     """Resources of the provider of OpenStack, in HCL or JSON."""
-    if text.lstrip().startswith("{"):
-        found = hcl.json_resources(values.document(text, source), source)
-    else:
-        found = hcl.resources(text, source)
+    found = hcl.read(text, source)
     groups = {one.address: one for one in found if one.kind == "openstack_networking_secgroup_v2"}
     names = {address: str(one.values.get("name", address)) for address, one in groups.items()}
 

@@ -16,7 +16,7 @@ from rules.cloud.document import CloudGroup, CloudRules, describe
 from rules.cloud.peer import Kind, Peer
 from rules.cloud.rule import Rule
 from rules.errors import UsageError
-from rules.render.cloud.hcl import Block, Expression
+from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 NAMES = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", None: "-1"}
@@ -33,24 +33,12 @@ _EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 def terraform(rules: CloudRules) -> dict[str, str]:
     """One file for Terraform or OpenTofu with the AWS provider."""
     vpc: Any = rules.options.network or Expression("var.vpc_id")
-    blocks = [
-        Block(
-            "terraform",
-            (),
-            (
-                Block(
-                    "required_providers",
-                    (),
-                    (("aws", {"source": "hashicorp/aws", "version": ">= 5.0"}),),
-                ),
-            ),
-        )
-    ]
+    blocks = [provider("aws", "hashicorp/aws", "5.0")]
     if not rules.options.network:
-        blocks.append(_variable("vpc_id", "The VPC of the groups."))
+        blocks.append(variable("vpc_id", "The VPC of the groups."))
     blocks += [
-        _variable(f"{_word(role)}_security_group_id", f"The group of role {role}, made elsewhere.")
-        for role in _foreign(rules)
+        variable(f"{_word(role)}_security_group_id", f"The group of role {role}, made elsewhere.")
+        for role in rules.elsewhere
     ]
     for group in rules.groups:
         blocks.append(
@@ -126,7 +114,7 @@ def cloudformation(rules: CloudRules) -> dict[str, str]:
     parameters: dict[str, Any] = {}
     if not rules.options.network:
         parameters["VpcId"] = {"Type": "AWS::EC2::VPC::Id"}
-    for role in _foreign(rules):
+    for role in rules.elsewhere:
         parameters[f"{camel(role)}SecurityGroupId"] = {"Type": "AWS::EC2::SecurityGroup::Id"}
     vpc = rules.options.network or {"Ref": "VpcId"}
     resources: dict[str, Any] = {}
@@ -195,7 +183,7 @@ def script(rules: CloudRules) -> dict[str, str]:
         specification = _compact([{"ResourceType": "security-group", "Tags": tags}])
         words = ["group", group.name, about(group), specification]
         groups.append((f"sg_{_resource(group)}", words))
-    groups += [(f"sg_{_word(role)}", ["present", rules.names[role]]) for role in _foreign(rules)]
+    groups += [(f"sg_{_word(role)}", ["present", rules.names[role]]) for role in rules.elsewhere]
     permissions = [
         ("ingress", f"sg_{_resource(group)}", _spliced(permission(rule, rules, "GroupId")))
         for group in rules.groups
@@ -285,14 +273,6 @@ def _ports(rule: Rule) -> dict[str, int]:
     return {} if first is None or last is None else {"FromPort": first, "ToPort": last}
 
 
-def _foreign(rules: CloudRules) -> list[str]:
-    """Roles that rules refer to and whose groups another document makes."""
-    named = {rule.peer.name for rule in rules.rules if rule.peer.kind is Kind.ROLE}
-    return [
-        role for role in rules.plan.members if role in named and role not in rules.plan.receivers
-    ]
-
-
 def tags_of(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
     """What a group is known by: its role, the policy, and what a person asked for."""
     return {
@@ -327,11 +307,6 @@ def _resource(group: CloudGroup) -> str:
 
 def _cidr(family: int) -> str:
     return "CidrIp" if family == 4 else "CidrIpv6"
-
-
-def _variable(name: str, about: str) -> Block:
-    body = (("description", about), ("type", Expression("string")))
-    return Block("variable", (name,), body)
 
 
 def _json(data: Any) -> str:

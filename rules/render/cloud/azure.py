@@ -23,7 +23,7 @@ from rules.cloud.document import CloudGroup, CloudRules, describe_flows
 from rules.cloud.peer import Kind, Peer
 from rules.cloud.rule import Place
 from rules.record import record
-from rules.render.cloud.hcl import Block, Expression
+from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 _NAMES = {6: "Tcp", 17: "Udp", 1: "Icmp", 50: "Esp", 51: "Ah", None: "*"}
@@ -60,7 +60,6 @@ def security_rules(group: CloudGroup, rules: CloudRules) -> Iterator[SecurityRul
     step = max(1, min(10, (LAST_PRIORITY - FIRST_PRIORITY) // (len(listed) + 1)))
     taken: set[str] = set()
     for number, (one, family) in enumerate(listed):
-        ports = [ports for _, ports in one.services]
         addresses = one.peers[0].network is not None or is_tag(one.peers[0])
         pods = rules.plan.cluster.pod_subnets
         yield SecurityRule(
@@ -68,10 +67,8 @@ def security_rules(group: CloudGroup, rules: CloudRules) -> Iterator[SecurityRul
             description=describe_flows(one.flows, DESCRIPTION_LENGTH),
             priority=FIRST_PRIORITY + step * number,
             access="Allow",
-            protocol=_NAMES[one.services[0][0]],
-            ports=("*",)
-            if None in ports
-            else tuple(f"{p[0]}" if p[0] == p[1] else f"{p[0]}-{p[1]}" for p in ports if p),
+            protocol=_NAMES[one.protocols[0]],
+            ports=one.ports(one.protocols[0]) or ("*",),
             sources=tuple(map(str, one.peers)) if addresses else (),
             asgs=() if addresses else one.peers,
             destinations=tuple(str(net) for net in pods if net.version == family)
@@ -95,14 +92,6 @@ def _families(one: Bundle, rules: CloudRules) -> tuple[int, ...]:
     return tuple(sorted({net.version for net in rules.plan.cluster.pod_subnets}))
 
 
-def _foreign(rules: CloudRules) -> list[str]:
-    """Roles that rules refer to and whose groups another document makes."""
-    named = {rule.peer.name for rule in rules.rules if rule.peer.kind is Kind.ROLE}
-    return [
-        role for role in rules.plan.members if role in named and role not in rules.plan.receivers
-    ]
-
-
 def _tags(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
     return {
         **dict(rules.options.tags),
@@ -115,15 +104,14 @@ def terraform(rules: CloudRules) -> dict[str, str]:
     """One file for Terraform or OpenTofu with the azurerm provider."""
     scope: Any = rules.options.scope or Expression("var.resource_group_name")
     location: Any = rules.options.location or Expression("var.location")
-    provider = ("azurerm", {"source": "hashicorp/azurerm", "version": ">= 3.0"})
-    blocks = [Block("terraform", (), (Block("required_providers", (), (provider,)),))]
+    blocks = [provider("azurerm", "hashicorp/azurerm", "3.0")]
     if not rules.options.scope:
-        blocks.append(_variable("resource_group_name", "The resource group of the groups."))
+        blocks.append(variable("resource_group_name", "The resource group of the groups."))
     if not rules.options.location:
-        blocks.append(_variable("location", "The region of the groups."))
+        blocks.append(variable("location", "The region of the groups."))
     blocks += [
-        _variable(f"{_word(role)}_application_security_group_id", f"That of role {role}.")
-        for role in _foreign(rules)
+        variable(f"{_word(role)}_application_security_group_id", f"That of role {role}.")
+        for role in rules.elsewhere
     ]
     for group in rules.groups:
         body = (
@@ -253,7 +241,7 @@ def bicep(rules: CloudRules) -> dict[str, str]:
     location: Any = rules.options.location or Symbol("location")
     resources: list[tuple[str, str, str, dict[str, Any]]] = [
         (f"asg_{_word(role)}", ASG, " existing", {"name": rules.names[role]})
-        for role in _foreign(rules)
+        for role in rules.elsewhere
     ]
     for group in rules.groups:
         common = {"name": group.name, "location": location, "tags": _tags(rules, group)}
@@ -297,10 +285,6 @@ def script(rules: CloudRules) -> dict[str, str]:
             listed.append([*words, "--description", one.description])
     text = fill("cloud/azure.sh.j2", rules=rules, groups=groups, listed=listed)
     return {"nodeprep-azure.sh": text}
-
-
-def _variable(name: str, about: str) -> Block:
-    return Block("variable", (name,), (("description", about), ("type", Expression("string"))))
 
 
 def _word(role: str) -> str:

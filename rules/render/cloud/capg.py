@@ -9,14 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rules.cloud.bundle import Bundle
 from rules.cloud.capg import bundles
 from rules.cloud.document import CloudRules, describe_flows
 from rules.cloud.peer import Kind
-from rules.intervals import Interval
+from rules.render.cloud.gcp import allowed
 from rules.render.templating import fill, slug
 
-_NAMES = {6: "TCP", 17: "UDP", 1: "ICMP", 50: "ESP", 51: "AH", 4: "IPIP", 132: "SCTP"}
+_NAMES: dict[int | None, str] = {
+    6: "TCP",
+    17: "UDP",
+    1: "ICMP",
+    50: "ESP",
+    51: "AH",
+    4: "IPIP",
+    132: "SCTP",
+}
 PRIORITY = 1000
 
 
@@ -32,7 +39,7 @@ def capg(rules: CloudRules) -> dict[str, str]:
                 "description": describe_flows(one.flows, 250),
                 "direction": "Ingress",
                 "priority": PRIORITY,
-                "allowed": _allowed(one),
+                "allowed": allowed(one, _NAMES),
                 "targetTags": [group.name],
             }
             if one.references:
@@ -51,23 +58,6 @@ def capg(rules: CloudRules) -> dict[str, str]:
     }
     text = fill("cloud/document.yaml.j2", remarks=rules.remarks, document=document)
     return {"nodeprep-capg.yaml": text}
-
-
-def _allowed(one: Bundle) -> list[dict[str, Any]]:
-    found: dict[int | None, list[Interval | None]] = {}
-    for protocol, ports in one.services:
-        found.setdefault(protocol, []).append(ports)
-    made: list[dict[str, Any]] = []
-    for protocol, listed in found.items():
-        item: dict[str, Any] = {"IPProtocol": _NAMES[protocol or 0]}
-        if None not in listed:
-            item["ports"] = [
-                str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
-                for ports in listed
-                if ports is not None
-            ]
-        made.append(item)
-    return made
 
 
 FORMATS: dict[str, Callable[[CloudRules], dict[str, str]]] = {"capg": capg}

@@ -51,7 +51,7 @@ def _rules(group: CloudGroup, rules: CloudRules) -> Iterator[dict[str, Any]]:
     step = max(1, min(10, (LAST_PRIORITY - FIRST_PRIORITY) // (len(listed) + 1)))
     taken: set[str] = set()
     for number, (one, destination) in enumerate(listed):
-        protocol, ports = one.services[0]
+        protocol = one.protocols[0]
         yield {
             "name": slug(one.flows[0] if one.flows else "rule", taken, most=70),
             "description": describe_flows(one.flows, DESCRIPTION_LENGTH),
@@ -60,11 +60,7 @@ def _rules(group: CloudGroup, rules: CloudRules) -> Iterator[dict[str, Any]]:
             "protocol": _NAMES[protocol],
             "sourcePorts": "*",
             "destination": destination,
-            "destinationPorts": "*"
-            if ports is None
-            else f"{ports[0]}"
-            if ports[0] == ports[1]
-            else f"{ports[0]}-{ports[1]}",
+            "destinationPorts": "".join(one.ports(protocol)) or "*",
             **(
                 {"source": str(one.peers[0])}
                 if len(one.peers) == 1

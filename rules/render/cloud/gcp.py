@@ -6,15 +6,14 @@ A role's machines carry its network tag. JSON is built as data and written by ``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rules.cloud.bundle import Bundle
 from rules.cloud.document import CloudRules, describe_flows
 from rules.cloud.gcp import bundles
 from rules.cloud.rule import Place
-from rules.intervals import Interval
-from rules.render.cloud.hcl import Block, Expression
+from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 # Names that the API takes; every other protocol goes by its number.
@@ -36,7 +35,7 @@ def firewalls(rules: CloudRules) -> Iterator[dict[str, Any]]:
                     "direction": "INGRESS",
                     "priority": PRIORITY,
                     "targetTags": [group.name],
-                    "allowed": [_allowed(item) for item in _by_protocol(one)],
+                    "allowed": allowed(one, _NAMES),
                 }
                 if rules.options.network:
                     made["network"] = _network(rules.options.network)
@@ -59,23 +58,15 @@ def _families(one: Bundle, rules: CloudRules) -> tuple[int, ...]:
     return tuple(sorted({net.version for net in rules.plan.cluster.pod_subnets}))
 
 
-def _by_protocol(one: Bundle) -> list[tuple[int | None, list[Interval | None]]]:
-    found: dict[int | None, list[Interval | None]] = {}
-    for protocol, ports in one.services:
-        found.setdefault(protocol, []).append(ports)
-    return list(found.items())
-
-
-def _allowed(item: tuple[int | None, list[Interval | None]]) -> dict[str, Any]:
-    protocol, ports = item
-    made: dict[str, Any] = {"IPProtocol": _NAMES.get(protocol, str(protocol))}
-    if None not in ports:
-        made["ports"] = [_range(one) for one in ports if one is not None]
+def allowed(one: Bundle, words: Mapping[int | None, str]) -> list[dict[str, Any]]:
+    """What a firewall rule lets in; ``words`` name protocols, the others go by their number."""
+    made: list[dict[str, Any]] = []
+    for protocol in one.protocols:
+        item: dict[str, Any] = {"IPProtocol": words.get(protocol, str(protocol))}
+        if ports := one.ports(protocol):
+            item["ports"] = list(ports)
+        made.append(item)
     return made
-
-
-def _range(ports: Interval) -> str:
-    return str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
 
 
 def _network(name: str) -> str:
@@ -90,29 +81,16 @@ def rest(rules: CloudRules) -> dict[str, str]:
 def terraform(rules: CloudRules) -> dict[str, str]:
     """One file for Terraform or OpenTofu with Google's provider."""
     network: Any = rules.options.network or Expression("var.network")
-    blocks = [
-        Block(
-            "terraform",
-            (),
-            (
-                Block(
-                    "required_providers",
-                    (),
-                    (("google", {"source": "hashicorp/google", "version": ">= 5.0"}),),
-                ),
-            ),
-        )
-    ]
+    blocks = [provider("google", "hashicorp/google", "5.0")]
     if not rules.options.network:
-        about = (("description", "The network of the rules."), ("type", Expression("string")))
-        blocks.append(Block("variable", ("network",), about))
+        blocks.append(variable("network", "The network of the rules."))
     blocks += [_resource(one, network, rules.options.scope) for one in firewalls(rules)]
     text = fill("cloud/terraform.tf.j2", remarks=rules.remarks, blocks=blocks)
     return {"nodeprep-gcp.tf": text}
 
 
 def _resource(one: dict[str, Any], network: Any, project: str) -> Block:
-    allowed = (
+    permitted = (
         Block("allow", (), (("protocol", item["IPProtocol"]), ("ports", item.get("ports"))))
         for item in one["allowed"]
     )
@@ -130,7 +108,7 @@ def _resource(one: dict[str, Any], network: Any, project: str) -> Block:
             ("source_ranges", one.get("sourceRanges")),
             ("destination_ranges", one.get("destinationRanges")),
             ("target_tags", one["targetTags"]),
-            *allowed,
+            *permitted,
         ),
     )
 
@@ -152,8 +130,8 @@ def script(rules: CloudRules) -> dict[str, str]:
     return {"nodeprep-gcp.sh": text}
 
 
-def _words(allowed: list[dict[str, Any]]) -> Iterator[str]:
-    for item in allowed:
+def _words(listed: list[dict[str, Any]]) -> Iterator[str]:
+    for item in listed:
         if "ports" not in item:
             yield item["IPProtocol"]
         for ports in item.get("ports", []):

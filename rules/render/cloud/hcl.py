@@ -31,6 +31,18 @@ class Block:
     body: tuple[Any, ...]
 
 
+def provider(name: str, source: str, version: str) -> Block:
+    """The block that says which provider a file needs, from which version on."""
+    needed = {"source": source, "version": f">= {version}"}
+    return Block("terraform", (), (Block("required_providers", (), ((name, needed),)),))
+
+
+def variable(name: str, about: str) -> Block:
+    """A variable that whoever uses the file sets: a word."""
+    body = (("description", about), ("type", Expression("string")))
+    return Block("variable", (name,), body)
+
+
 def quoted(text: str) -> str:
     """A string literal. Nothing in it starts a template, and no character is a control one."""
     out: list[str] = []

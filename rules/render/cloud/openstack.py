@@ -12,7 +12,7 @@ from rules.cloud.document import CloudGroup, CloudRules, describe
 from rules.cloud.openstack import DESCRIPTION_LENGTH
 from rules.cloud.peer import Kind
 from rules.cloud.rule import Rule
-from rules.render.cloud.hcl import Block, Expression
+from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 # Every other protocol goes by its number.
@@ -22,14 +22,11 @@ HEAT_VERSION = "2018-08-31"
 
 def terraform(rules: CloudRules) -> dict[str, str]:
     """One file for Terraform or OpenTofu with the provider of OpenStack."""
-    source = {"source": "terraform-provider-openstack/openstack", "version": ">= 1.49"}
-    blocks = [Block("terraform", (), (Block("required_providers", (), (("openstack", source),)),))]
-    for role in _foreign(rules):
-        about = (
-            ("description", f"The group of role {role}, made elsewhere."),
-            ("type", Expression("string")),
-        )
-        blocks.append(Block("variable", (f"{_word(role)}_security_group_id",), about))
+    blocks = [provider("openstack", "terraform-provider-openstack/openstack", "1.49")]
+    blocks += [
+        variable(f"{_word(role)}_security_group_id", f"The group of role {role}, made elsewhere.")
+        for role in rules.elsewhere
+    ]
     blocks += [
         Block(
             "resource",
@@ -94,7 +91,7 @@ def heat(rules: CloudRules) -> dict[str, str]:
                     "properties": said,
                 }
     parameters = {
-        f"{_word(role)}_security_group_id": {"type": "string"} for role in _foreign(rules)
+        f"{_word(role)}_security_group_id": {"type": "string"} for role in rules.elsewhere
     }
     template = {
         "heat_template_version": HEAT_VERSION,
@@ -131,14 +128,6 @@ def _name(rule: Rule, family: int, taken: set[str]) -> str:
 
 def _about(group: CloudGroup, rules: CloudRules) -> str:
     return f"nodeprep: Kubernetes role {group.role}, policy {rules.plan.digest}"
-
-
-def _foreign(rules: CloudRules) -> list[str]:
-    """Roles that rules refer to and whose groups another document makes."""
-    named = {rule.peer.name for rule in rules.rules if rule.peer.kind is Kind.ROLE}
-    return [
-        role for role in rules.plan.members if role in named and role not in rules.plan.receivers
-    ]
 
 
 def _word(role: str) -> str:
