@@ -8,22 +8,17 @@ and ``rules.cloud.witness`` shows one.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
-from rules.access import merged
 from rules.cloud.abilities import Abilities
+from rules.cloud.cover import Cover, Open, named_alone, within
 from rules.cloud.peer import Peer, network_peer
 from rules.cloud.rule import Grant, Place, Rule
 from rules.cloud.witness import witness
 from rules.cluster import IPNetwork
 from rules.intervals import Interval, Intervals, combine, normal
 from rules.space import last_port
-
-# protocol -> what is open to everybody; None: every protocol is
-_Open = dict[int | None, Intervals]
-_ALL: Intervals = ((0, 0),)
 
 
 def minimise(
@@ -53,7 +48,7 @@ class _Receiver:
         # A reference that holds for both families is one rule, of family 0.
         split = abilities.family_references or len(families) == 1
         self._domains = tuple((family,) for family in families) if split else (families,)
-        self._node: dict[tuple[str, tuple[int, ...]], _Open] = {}
+        self._node: dict[tuple[str, tuple[int, ...]], Open] = {}
 
     def rules(self) -> Iterator[Rule]:
         to_node: list[Rule] = []
@@ -62,7 +57,7 @@ class _Receiver:
             if not here:
                 continue
             made: list[Rule] = []
-            anywhere: dict[int, _Open] = {}
+            anywhere: dict[int, Open] = {}
             for family in self._families:
                 rules, anywhere[family] = self._networks(here, place, family)
                 made += rules
@@ -74,8 +69,8 @@ class _Receiver:
                 made = _beyond(made, to_node)
             yield from sorted(made, key=_order)
 
-    def _networks(self, grants: list[Grant], place: Place, family: int) -> tuple[list[Rule], _Open]:
-        cover = _Cover([g for g in grants if g.family == family and g.networks], family)
+    def _networks(self, grants: list[Grant], place: Place, family: int) -> tuple[list[Rule], Open]:
+        cover = Cover([g for g in grants if g.family == family and g.networks], family)
         purposes = _Purposes(cover.grants)
         made = [
             Rule(
@@ -96,7 +91,7 @@ class _Receiver:
         grants: list[Grant],
         place: Place,
         domain: tuple[int, ...],
-        anywhere: dict[int, _Open],
+        anywhere: dict[int, Open],
     ) -> Iterator[Rule]:
         open_to: dict[Peer, dict[int | None, list[Grant]]] = {}
         for grant in grants:
@@ -106,11 +101,11 @@ class _Receiver:
         everybody = _common([anywhere[family] for family in domain])
         for peer, protocols in open_to.items():
             node = self._node.get((peer.key, domain), {})
-            base: _Open = {
+            base: Open = {
                 number: normal((*everybody.get(number, ()), *node.get(number, ())))
                 for number in {*everybody, *node}
             }
-            own: _Open = {
+            own: Open = {
                 number: normal([grant.interval for grant in listed] + list(base.get(number, ())))
                 for number, listed in protocols.items()
             }
@@ -121,8 +116,8 @@ class _Receiver:
             for number, intervals in own.items():
                 if None in own and number is not None:
                     continue
-                for interval in _named_alone(number, intervals):
-                    if not _within(interval, base.get(number, ())):
+                for interval in named_alone(number, intervals):
+                    if not within(interval, base.get(number, ())):
                         flows = _named(
                             grant.flow
                             for listed in protocols.values()
@@ -135,87 +130,6 @@ class _Receiver:
                             grants[0].receiver, place, _real(number, domain), peer, number, ports,
                             flows,
                         )  # fmt: skip
-
-
-class _Cover:
-    """Networks of one family as a tree: what each may send, those around it included."""
-
-    def __init__(self, grants: list[Grant], family: int) -> None:
-        self.grants = grants
-        self._family = family
-        self._merged: dict[tuple[int, ...], tuple[IPNetwork, ...]] = {}
-        everything = [grant for grant in grants if grant.protocol is None]
-        self._all = self._union(everything)
-        self._full: dict[int, dict[IPNetwork, tuple[Intervals, IPNetwork | None]]] = {}
-        for number in sorted({g.protocol for g in grants if g.protocol is not None}):
-            listed = [grant for grant in grants if grant.protocol == number]
-            self._full[number] = self._tree(listed, everything)
-
-    def emitted(self) -> Iterator[tuple[IPNetwork, int | None, Interval]]:
-        """Each network with a protocol and a range that nothing around it has."""
-        for network in self._all:
-            yield network, None, (0, 0)
-        shut = _Ranges(self._all)
-        for number, tree in self._full.items():
-            for network, (intervals, parent) in tree.items():
-                if shut.holds(network):
-                    continue
-                around = tree[parent][0] if parent is not None else ()
-                for interval in _named_alone(number, intervals):
-                    if not _within(interval, around):
-                        yield network, number, interval
-
-    def anywhere(self) -> _Open:
-        """What the whole family may send."""
-        found: _Open = {None: _ALL} if any(net.prefixlen == 0 for net in self._all) else {}
-        for number, tree in self._full.items():
-            for network, (intervals, _) in tree.items():
-                if network.prefixlen == 0:
-                    found[number] = intervals
-        return found
-
-    def _tree(
-        self, listed: list[Grant], everything: list[Grant]
-    ) -> dict[IPNetwork, tuple[Intervals, IPNetwork | None]]:
-        edges = sorted({edge for g in listed for edge in (g.interval[0], g.interval[1] + 1)})
-        own: dict[IPNetwork, list[Interval]] = {}
-        for first, following in pairwise(edges):
-            part = [g for g in listed if g.interval[0] <= first and following - 1 <= g.interval[1]]
-            for network in self._union([*part, *everything]) if part else ():
-                own.setdefault(network, []).append((first, following - 1))
-        for network in self._all:
-            own.setdefault(network, []).append((0, last_port(listed[0].protocol or 0)))
-        found: dict[IPNetwork, tuple[Intervals, IPNetwork | None]] = {}
-        above: list[IPNetwork] = []
-        for network in sorted(own, key=lambda n: (int(n.network_address), n.prefixlen)):
-            while above and not _holds(above[-1], network):
-                above.pop()
-            parent = above[-1] if above else None
-            around = found[parent][0] if parent is not None else ()
-            found[network] = (normal((*own[network], *around)), parent)
-            above.append(network)
-        return found
-
-    def _union(self, grants: list[Grant]) -> tuple[IPNetwork, ...]:
-        """The networks of several grants, the fewest; each set of lists is merged once."""
-        lists = {id(grant.networks): grant.networks for grant in grants}
-        key = tuple(sorted(lists))
-        if key not in self._merged:
-            every = (network for networks in lists.values() for network in networks)
-            self._merged[key] = merged(every, self._family)
-        return self._merged[key]
-
-
-class _Ranges:
-    """Disjoint, sorted networks, asked whether they hold another."""
-
-    def __init__(self, networks: tuple[IPNetwork, ...]) -> None:
-        self._networks = networks
-        self._starts = [int(network.network_address) for network in networks]
-
-    def holds(self, network: IPNetwork) -> bool:
-        at = bisect_right(self._starts, int(network.network_address)) - 1
-        return at >= 0 and _holds(self._networks[at], network)
 
 
 def _beyond(to_pods: list[Rule], to_node: list[Rule]) -> list[Rule]:
@@ -232,37 +146,16 @@ def _beyond(to_pods: list[Rule], to_node: list[Rule]) -> list[Rule]:
     return kept
 
 
-def _holds(outer: IPNetwork, inner: IPNetwork) -> bool:
-    length = outer.max_prefixlen - outer.prefixlen
-    return (
-        outer.prefixlen <= inner.prefixlen
-        and int(outer.network_address) >> length == int(inner.network_address) >> length
-    )
-
-
-def _named_alone(protocol: int | None, intervals: Intervals) -> Iterator[Interval]:
-    """The intervals of a protocol as rules write them."""
-    for first, last in intervals:
-        if protocol in (1, 58) and (first, last) != (0, last_port(protocol)):
-            yield from ((kind, kind) for kind in range(first, last + 1))
-        else:
-            yield first, last
-
-
-def _within(interval: Interval, intervals: Intervals) -> bool:
-    return any(first <= interval[0] and interval[1] <= last for first, last in intervals)
-
-
 def _overlap(left: Interval, right: Interval) -> bool:
     return left[0] <= right[1] and right[0] <= left[1]
 
 
-def _common(opened: list[_Open]) -> _Open:
+def _common(opened: list[Open]) -> Open:
     """What is open in every one of several families."""
     if len(opened) == 1:
         return opened[0]
     # ICMP and ICMPv6 are of one family each: the other one lets in nothing anyway.
-    found: _Open = {}
+    found: Open = {}
     for number in set().union(*opened):
         whole: Intervals = ((0, last_port(number or 0)),)
         parts = [one.get(number, whole if None in one else ()) for one in opened]
