@@ -18,7 +18,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help="One of the cloud's formats [the first that docs/cloud.md lists].",
+        help="One of the cloud's formats [its first one].",
     ),
 ]
 NameOption = Annotated[
