@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class CloudRequest:
     """What the flags of a cloud command say, as they were written.
 
-    ``roles``: ``all`` or names. ``peers``: ``GROUP=NAME``; ``tags`` and ``quotas``: ``KEY=VALUE``.
+    ``roles``: ``all`` or names. ``peers``: ``GROUP=NAME``; ``tags``, ``quotas`` and ``accounts``:
+    ``KEY=VALUE``.
     """
 
     cloud: str
@@ -33,6 +34,7 @@ class CloudRequest:
     location: str = ""
     tags: tuple[str, ...] = ()
     quotas: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     allow_widening: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
@@ -113,6 +115,7 @@ def options(request: CloudRequest) -> CloudOptions:
         location=request.location,
         tags=tuple(_pairs("--tag", request.tags)),
         quotas=tuple(quotas),
+        accounts=tuple(_pairs("--service-account", request.accounts)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from preflight.cli.cloudoptions import (
+    AccountOption,
     AllowWideningOption,
     ByAddressOption,
     CloudArgument,
@@ -59,6 +60,7 @@ def audit(
     role: RolesOption = "all",
     name: NameOption = "nodeprep",
     quota: QuotaOption = None,
+    service_account: AccountOption = None,
     peer: PeerOption = None,
     allow_widening: AllowWideningOption = None,
     leave_out: LeaveOutOption = None,
@@ -89,6 +91,7 @@ def audit(
         name=name,
         network=network,
         quotas=tuple(quota or ()),
+        accounts=tuple(service_account or ()),
         peers=tuple(peer or ()),
         allow_widening=tuple(allow_widening or ()),
         leave_out=tuple(leave_out or ()),

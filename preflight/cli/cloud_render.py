@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from preflight.cli.cloudoptions import (
+    AccountOption,
     AllowWideningOption,
     ByAddressOption,
     CloudArgument,
@@ -44,6 +45,7 @@ def render(
     location: LocationOption = "",
     tag: TagOption = None,
     quota: QuotaOption = None,
+    service_account: AccountOption = None,
     peer: PeerOption = None,
     allow_widening: AllowWideningOption = None,
     leave_out: LeaveOutOption = None,
@@ -71,6 +73,7 @@ def render(
         location=location,
         tags=tuple(tag or ()),
         quotas=tuple(quota or ()),
+        accounts=tuple(service_account or ()),
         peers=tuple(peer or ()),
         allow_widening=tuple(allow_widening or ()),
         leave_out=tuple(leave_out or ()),

@@ -41,6 +41,14 @@ TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="KEY=VALUE", help="On every group; may be repeated."),
 ]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service-account",
+        metavar="ROLE=EMAIL",
+        help="Of a role's machines, instead of a network tag (Google); for every role.",
+    ),
+]
 QuotaOption = Annotated[
     list[str] | None,
     typer.Option(

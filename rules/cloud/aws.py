@@ -44,6 +44,8 @@ def check(options: CloudOptions) -> None:
         raise UsageError(
             f"--network takes the id of a VPC (vpc-0123456789abcdef0), not {options.network!r}"
         )
+    if options.accounts:
+        raise UsageError("service accounts are Google's; leave out --service-account")
     if options.scope or options.location:
         raise UsageError(
             "security groups of AWS are of a VPC: --scope and --location are not theirs"

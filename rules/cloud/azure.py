@@ -58,6 +58,8 @@ def check(options: CloudOptions) -> None:
             f"--name {options.name!r} cannot begin the name of a network security group: it takes "
             "letters, digits, dots, hyphens and underscores, and has at most 60"
         )
+    if options.accounts:
+        raise UsageError("service accounts are Google's; leave out --service-account")
     if options.network:
         raise UsageError(
             "network security groups belong to no virtual network; leave out --network"

@@ -26,8 +26,8 @@ def check_options(options: CloudOptions) -> None:
             f"--name {options.name!r} is no name of a cluster: small letters, digits and hyphens, "
             "beginning with a letter, 40 at most"
         )
-    given = (options.network, options.scope, options.location, options.tags)
-    flags = ("--network", "--scope", "--location", "--tag")
+    given = (options.network, options.scope, options.location, options.tags, options.accounts)
+    flags = ("--network", "--scope", "--location", "--tag", "--service-account")
     for value, flag in zip(given, flags, strict=True):
         if value:
             raise UsageError(f"Cluster API keeps that elsewhere in the cluster; leave out {flag}")

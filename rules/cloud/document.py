@@ -19,7 +19,8 @@ class CloudOptions:
     ``name``: with what every name begins. ``network``: the VPC, network or virtual network;
     empty: whoever uses the document is asked. ``scope``: the resource group (Azure) or project
     (Google); ``location``: the region, where the document needs one. ``quotas``: name -> number,
-    where an account has others than the cloud's defaults.
+    where an account has others than the cloud's defaults. ``accounts``: role -> the service account
+    of its machines (Google), in the place of network tags.
     """
 
     name: str = "nodeprep"
@@ -28,6 +29,7 @@ class CloudOptions:
     location: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     quotas: tuple[tuple[str, int], ...] = ()
+    accounts: tuple[tuple[str, str], ...] = ()
 
     def quota(self, name: str, default: int) -> int:
         """A quota of the account, else the cloud's default."""

@@ -13,8 +13,9 @@ from ipaddress import ip_network
 from rules.cloud.abilities import Abilities
 from rules.cloud.bundle import Bundle, bundle
 from rules.cloud.document import CloudGroup, CloudOptions, CloudRules, Usage
-from rules.cloud.peer import Peer, named_peer, network_peer
+from rules.cloud.peer import Kind, Peer, named_peer, network_peer
 from rules.cloud.rule import Rule
+from rules.cluster import Role
 from rules.errors import UsageError
 
 # A rule names ports of tcp, udp and sctp, and no types of icmp. What tags name may be of both
@@ -38,6 +39,7 @@ _NETWORK = re.compile(
 )
 _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,60}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _TAG = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}@[a-z0-9.-]{1,100}\.gserviceaccount\.com")
 # Where Google's health checks and proxies come from
 # (https://cloud.google.com/load-balancing/docs/firewall-rules).
 _CHECKERS = {
@@ -62,6 +64,18 @@ def check(options: CloudOptions) -> None:
         )
     if options.scope and not _PROJECT.fullmatch(options.scope):
         raise UsageError(f"--scope takes the id of a project, not {options.scope!r}")
+    known = [role.value for role in Role]
+    for role, account in options.accounts:
+        if role not in known:
+            raise UsageError(f"--service-account: no role is called {role!r}; {', '.join(known)}")
+        if not _ACCOUNT.fullmatch(account):
+            raise UsageError(
+                f"--service-account {role} takes NAME@PROJECT.iam.gserviceaccount.com, not "
+                f"{account!r}"
+            )
+    emails = [account for _, account in options.accounts]
+    if len(set(emails)) < len(emails):
+        raise UsageError("--service-account: roles that share an account cannot be told apart")
     if options.location:
         raise UsageError("firewall rules of Google are of no region; leave out --location")
     if options.tags:
@@ -96,8 +110,11 @@ def arrange(
 ) -> tuple[tuple[CloudGroup, ...], tuple[Usage, ...]]:
     """One group (a network tag) for each role, and how many rules of the project they take.
 
-    Raises UsageError, with the numbers, where they are more than the quota.
+    Raises UsageError, with the numbers, where they are more than the quota, and where some roles
+    have service accounts and others do not: a rule names tags or accounts.
     """
+    if options.accounts:
+        _check_accounts(rules, receivers, options)
     groups = tuple(
         CloudGroup(f"{options.name}-{role}", role, 1, tuple(r for r in rules if r.receiver == role))
         for role in receivers
@@ -112,6 +129,24 @@ def arrange(
     return groups, (Usage("the project", "firewall rules", used, most),)
 
 
+def _check_accounts(
+    rules: tuple[Rule, ...], receivers: tuple[str, ...], options: CloudOptions
+) -> None:
+    peers = [rule.peer for rule in rules if rule.peer.network is None]
+    needed = {*receivers, *(peer.name for peer in peers if peer.kind is Kind.ROLE)}
+    if lacking := sorted(needed - set(dict(options.accounts))):
+        raise UsageError(
+            f"--service-account is missing for {', '.join(lacking)}: all roles or none"
+        )
+    if tags := [peer.name for peer in peers if peer.kind is Kind.NAMED]:
+        raise UsageError(f"a rule names tags ({tags[0]}) or service accounts, never both")
+
+
+def word(role: str, rules: CloudRules) -> str:
+    """The network tag of a role's machines, or their service account where one is given."""
+    return dict(rules.options.accounts).get(role) or rules.names[role]
+
+
 def roles(rules: CloudRules) -> dict[str, str]:
-    """What a parser calls our groups, network tags, -> their roles."""
-    return {name: role for role, name in rules.names.items()}
+    """What a parser calls our groups, network tags or service accounts, -> their roles."""
+    return {word(role, rules): role for role in rules.names}

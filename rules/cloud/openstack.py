@@ -39,8 +39,8 @@ def check(options: CloudOptions) -> None:
             f"--name {options.name!r} cannot begin the name of a security group: it takes letters, "
             "digits and hyphens, begins with a letter, and has at most 100"
         )
-    given = (options.network, options.scope, options.location, options.tags)
-    flags = ("--network", "--scope", "--location", "--tag")
+    given = (options.network, options.scope, options.location, options.tags, options.accounts)
+    flags = ("--network", "--scope", "--location", "--tag", "--service-account")
     for value, flag in zip(given, flags, strict=True):
         if value:
             raise UsageError(f"security groups of OpenStack have no place for {flag}; leave it out")

@@ -69,6 +69,8 @@ def script(text: str, source: str) -> tuple[FoundGroup, ...]:
     fields = {
         "source-tags": "sourceTags", "source-ranges": "sourceRanges", "target-tags": "targetTags",
         "destination-ranges": "destinationRanges",
+        "source-service-accounts": "sourceServiceAccounts",
+        "target-service-accounts": "targetServiceAccounts",
     }  # fmt: skip
     for line, content in enumerate(text.splitlines(), 1):
         if not (match := _CALL.fullmatch(content)):

@@ -11,7 +11,8 @@ from typing import Any
 
 from rules.cloud.bundle import Bundle
 from rules.cloud.document import CloudRules, describe_flows
-from rules.cloud.gcp import bundles
+from rules.cloud.gcp import bundles, word
+from rules.cloud.peer import Kind
 from rules.cloud.rule import Place
 from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
@@ -23,6 +24,7 @@ PRIORITY = 1000
 
 def firewalls(rules: CloudRules) -> Iterator[dict[str, Any]]:
     """The Firewall resources of the compute API."""
+    kind = "ServiceAccounts" if rules.options.accounts else "Tags"
     taken: set[str] = set()
     for group in rules.groups:
         for one in bundles(group, rules.options):
@@ -34,14 +36,16 @@ def firewalls(rules: CloudRules) -> Iterator[dict[str, Any]]:
                     "description": describe_flows(one.flows, 250),
                     "direction": "INGRESS",
                     "priority": PRIORITY,
-                    "targetTags": [group.name],
+                    f"target{kind}": [word(group.role, rules)],
                     "allowed": allowed(one, _NAMES),
                 }
                 if rules.options.network:
                     made["network"] = _network(rules.options.network)
                 if one.references:
-                    names = rules.names
-                    made["sourceTags"] = [names.get(peer.name, peer.name) for peer in one.peers]
+                    made[f"source{kind}"] = [
+                        word(peer.name, rules) if peer.kind is Kind.ROLE else peer.name
+                        for peer in one.peers
+                    ]
                 else:
                     made["sourceRanges"] = [str(peer.network) for peer in one.peers]
                 if one.place is Place.PODS:
@@ -105,9 +109,11 @@ def _resource(one: dict[str, Any], network: Any, project: str) -> Block:
             ("direction", "INGRESS"),
             ("priority", PRIORITY),
             ("source_tags", one.get("sourceTags")),
+            ("source_service_accounts", one.get("sourceServiceAccounts")),
             ("source_ranges", one.get("sourceRanges")),
             ("destination_ranges", one.get("destinationRanges")),
-            ("target_tags", one["targetTags"]),
+            ("target_tags", one.get("targetTags")),
+            ("target_service_accounts", one.get("targetServiceAccounts")),
             *permitted,
         ),
     )
@@ -121,9 +127,11 @@ def script(rules: CloudRules) -> dict[str, str]:
             "description": one["description"],
             "rules": ",".join(_words(one["allowed"])),
             "source-tags": ",".join(one.get("sourceTags", [])),
+            "source-service-accounts": ",".join(one.get("sourceServiceAccounts", [])),
             "source-ranges": ",".join(one.get("sourceRanges", [])),
             "destination-ranges": ",".join(one.get("destinationRanges", [])),
-            "target-tags": ",".join(one["targetTags"]),
+            "target-tags": ",".join(one.get("targetTags", [])),
+            "target-service-accounts": ",".join(one.get("targetServiceAccounts", [])),
         }
         listed.append((one["name"], [f"--{key}={text}" for key, text in flags.items() if text]))
     text = fill("cloud/gcp.sh.j2", rules=rules, listed=listed, priority=PRIORITY)

@@ -19,6 +19,7 @@ from rules.render.cloud import cloud_rules, render
 from tests.rules.cloud.plans import plan_of, read_back, wanted, widest
 from tests.rules.render.clusters import cluster
 
+SA = "nodes@some-project.iam.gserviceaccount.com"
 TUNNEL, ROUTED = CniChoice("flannel", "vxlan"), CniChoice("flannel", "host-gw")
 
 
@@ -36,6 +37,24 @@ def test_rules_to_pods_name_their_addresses() -> None:
     assert {tuple(one["destinationRanges"]) for one in pods} == {
         ("10.244.0.0/16",), ("fd00:244::/56",),
     }  # fmt: skip
+
+
+def test_service_accounts_stand_in_the_place_of_tags() -> None:
+    accounts = tuple(
+        (role, f"{role}@some-project.iam.gserviceaccount.com")
+        for role in ("worker", "multi-master")
+    )
+    plan = plan_of(cluster(cni=ROUTED))
+    made = widest(plan, "gcp", CloudOptions(accounts=accounts))
+    for form in ("terraform", "cli", "json"):
+        (text,) = render(form, made).files.values()
+        assert "tags" not in text.lower()
+        assert read_back(made, form) == wanted(made)
+    with pytest.raises(UsageError, match="is missing for multi-master: all roles or none"):
+        widest(plan, "gcp", CloudOptions(accounts=accounts[:1]))
+    wishes = Wishes(peers=((Group.MONITORING, named("prometheus")[0]),))
+    with pytest.raises(UsageError, match=r"names tags .prometheus. or service accounts"):
+        widest(plan_of(cluster(cni=ROUTED), wishes=wishes), "gcp", CloudOptions(accounts=accounts))
 
 
 def test_health_checkers_join_the_load_balancers() -> None:
@@ -74,6 +93,10 @@ def test_more_rules_than_the_project_has_are_refused_with_numbers() -> None:
         (CloudOptions(network="a b"), "the name of a network"),
         (CloudOptions(scope="x;y"), "the id of a project"),
         (CloudOptions(tags=(("a", "b"),)), "carry no labels"),
+        (CloudOptions(location="x"), "of no region"),
+        (CloudOptions(accounts=(("boss", SA),)), "no role is called 'boss'"),
+        (CloudOptions(accounts=(("worker", "x@y"),)), "takes NAME@PROJECT.iam"),
+        (CloudOptions(accounts=(("worker", SA), ("multi-master", SA))), "cannot be told apart"),
     ],
 )
 def test_names_that_google_would_not_take_are_refused(options: CloudOptions, message: str) -> None:
