@@ -22,7 +22,8 @@ from rules.intervals import Intervals, combine
 from rules.record import record
 from rules.space import EMPTY, LAST_ADDRESS, Box, Space, last_port
 
-ROLE_TAG = "nodeprep:role"
+# As AWS and as Azure spell it.
+ROLE_TAGS = ("nodeprep:role", "nodeprep-role")
 # Where a gap has nearly all protocols it is said once for all of them.
 _MANY = 100
 
@@ -131,7 +132,7 @@ def _roles(
 
     found: dict[str, str] = dict(load(rules.cloud).roles(rules))
     for group in groups:
-        role = group.tags.get(ROLE_TAG, "")
+        role = next((group.tags[tag] for tag in ROLE_TAGS if tag in group.tags), "")
         if role in rules.plan.members:
             found[group.name] = role
     found.update(own)

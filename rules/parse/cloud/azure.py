@@ -91,7 +91,7 @@ def _bicep_rules(one: BicepResource, source: str) -> list[_Said]:
     return [_arm_rule(item, source, one.symbol) for item in listed]
 
 
-_FIELDS = {
+TERRAFORM_FIELDS = {
     "access": "access", "priority": "priority", "direction": "direction", "protocol": "protocol",
     "destination_port_range": "destinationPortRange",
     "destination_port_ranges": "destinationPortRanges",
@@ -137,7 +137,7 @@ def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
 
 
 def _renamed(said: dict[str, Any]) -> dict[str, Any]:
-    return {_FIELDS[key]: value for key, value in said.items() if key in _FIELDS}
+    return {TERRAFORM_FIELDS[key]: value for key, value in said.items() if key in TERRAFORM_FIELDS}
 
 
 def script(text: str, source: str) -> tuple[FoundGroup, ...]:
