@@ -43,7 +43,7 @@ def run_audit(request: CloudRequest, state: State, reached: Reached, *, output: 
         raise UsageError(f"--live asks aws; for {request.cloud} give what its command prints")
     rules = load_rules(request)
     own = _own(state.groups, rules.plan.members)
-    groups, lists = _live(request, reached) if state.live else _read(request.cloud, state.files)
+    groups, lists = _live(request, reached) if state.live else _read(request, state.files)
     kept = [group for group in groups if group.network in ("", request.network or group.network)]
     names = [(group.name, group.network) for group in kept]
     if twice := sorted({name for name, _ in names if [n for n, _ in names].count(name) > 1}):
@@ -65,7 +65,7 @@ def _own(words: Iterable[str], members: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _read(cloud: str, files: Iterable[str]) -> tuple[list[FoundGroup], Lists]:
+def _read(request: CloudRequest, files: Iterable[str]) -> tuple[list[FoundGroup], Lists]:
     """The groups of all files, and the prefix lists. Raises ConfigError and UsageError."""
     import json
 
@@ -73,6 +73,7 @@ def _read(cloud: str, files: Iterable[str]) -> tuple[list[FoundGroup], Lists]:
     from rules.parse.cloud import parse
     from rules.parse.cloud.detect import detect
 
+    cloud = request.cloud
     groups: list[FoundGroup] = []
     lists: Lists = {}
     for path in files:
@@ -89,8 +90,26 @@ def _read(cloud: str, files: Iterable[str]) -> tuple[list[FoundGroup], Lists]:
             there = ", ".join(f"{one.cloud} ({one.form})" for one in texts)
             raise UsageError(f"{path} is of {there}, and {cloud} is to be audited")
         for one in mine:
-            groups += parse(cloud, one.form, one.text, path)
+            kept = _of_network(one.text, request.network) if one.form == "json" else one.text
+            groups += parse(cloud, one.form, kept, path)
     return groups, lists
+
+
+def _of_network(text: str, network: str) -> str:
+    """The rules of one network in what `gcloud` prints of a whole project."""
+    import json
+
+    document = json.loads(text)
+    if not network or not isinstance(document, list):
+        return text
+    name = network.rpartition("/")[2]
+    return json.dumps(
+        [
+            item
+            for item in document
+            if not isinstance(item, dict) or str(item.get("network")).rpartition("/")[2] == name
+        ]
+    )
 
 
 def _lists(document: Any, source: str) -> Lists:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) -> int:
     """Prints what is found. The exit code: 1 where an error is among it."""
     from preflight.report.plain import printable
+    from rules.cloud import load
     from rules.cloudlint.model import ERROR
     from rules.cloudlint.read import read
     from rules.cloudlint.registry import judge
@@ -26,11 +27,16 @@ def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) ->
     known = _quotas(quotas)
     found: list[Found] = []
     seen: list[dict[str, Any]] = []
+    names: set[str] = set()
     for path in files:
         for text in detect(read_input(path), path):
             document = read(text, known)
+            names |= load(document.cloud).QUOTAS.keys()
             seen.append({"file": path, "cloud": text.cloud, "format": text.form})
             found += judge(document)
+    if strange := sorted(known.keys() - names):
+        there = ", ".join(sorted(names))
+        raise UsageError(f"--quota: nothing there has {strange[0]!r}; there are {there}")
     errors = sum(one.rule.severity == ERROR for one in found)
     result: dict[str, Any] = {
         "schema_version": 1,

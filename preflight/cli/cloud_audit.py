@@ -55,7 +55,7 @@ def audit(
         ),
     ] = None,
     network: Annotated[
-        str, typer.Option("--network", metavar="ID", help="Only groups of this VPC.")
+        str, typer.Option("--network", metavar="ID", help="Only what is of this VPC or network.")
     ] = "",
     role: RolesOption = "all",
     name: NameOption = "nodeprep",

@@ -13,7 +13,7 @@ from operator import or_
 
 from rules.cloud.document import CloudRules
 from rules.cloud.found import EVERYBODY, FoundGroup, reach_of
-from rules.cloud.peer import Kind, Peer, network_peer
+from rules.cloud.peer import Kind, Peer, named_peer, network_peer
 from rules.cloud.reach import Reach
 from rules.cloud.rule import Grant, Place, Rule, what
 from rules.cluster import IPNetwork
@@ -99,7 +99,7 @@ def audit(
             f"no group there is of {', '.join(receivers)}: name one with --group "
             f"{receivers[0]}=NAME; the groups are {known}"
         )
-    opened = [_opened(group, lists or {}) for group in found]
+    opened = [_opened(group, roles, lists or {}) for group in found]
     existing = _of_receivers(reach_of(opened, roles, rules.plan.families), receivers)
     wanted = Reach.of_grants(rules.plan.grants)
     allowed = reduce(or_, (item.extra for item in rules.widenings), wanted)
@@ -145,15 +145,20 @@ def _roles(
     return found
 
 
-def _opened(group: FoundGroup, lists: Mapping[str, tuple[IPNetwork, ...]]) -> FoundGroup:
-    """The group with the addresses of prefix lists in their place."""
+def _opened(
+    group: FoundGroup, roles: Mapping[str, str], lists: Mapping[str, tuple[IPNetwork, ...]]
+) -> FoundGroup:
+    """The group with the addresses of prefix lists in their place, and names for Azure's ids."""
     made: list[Rule] = []
     for rule in group.ingress:
-        if rule.peer.kind is Kind.NAMED and rule.peer.name in lists:
+        name = rule.peer.name
+        last = name.rpartition("/")[2]
+        if rule.peer.kind is Kind.NAMED and name in lists:
             made += [
-                rule.but(peer=network_peer(net), families=(net.version,))
-                for net in lists[rule.peer.name]
+                rule.but(peer=network_peer(net), families=(net.version,)) for net in lists[name]
             ]
+        elif name.startswith("/") and name not in roles and last in roles:
+            made.append(rule.but(peer=named_peer(last)))
         else:
             made.append(rule)
     return FoundGroup(**{**vars(group), "ingress": tuple(made)})

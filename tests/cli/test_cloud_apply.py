@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ class Lab:
         found: list[dict[str, Any]] = answer["SecurityGroupRules"]
         return [rule for rule in found if not rule["IsEgress"]]
 
-    def permit(self, name: str, port: int, source: str, tags: dict[str, str] | None = None) -> None:
+    def permit(
+        self, name: str, ports: range | int, source: str, tags: dict[str, str] | None = None
+    ) -> None:
         kind = {"ResourceType": "security-group-rule"}
         pairs = [{"Key": key, "Value": text} for key, text in (tags or {}).items()]
         self.client.authorize_security_group_ingress(
@@ -69,6 +72,7 @@ class Lab:
             IpPermissions=[
                 {"IpProtocol": "tcp", "FromPort": port, "ToPort": port,
                  "IpRanges": [{"CidrIp": source}]}
+                for port in ([ports] if isinstance(ports, int) else ports)
             ],
             **({"TagSpecifications": [{**kind, "Tags": pairs}]} if pairs else {}),
         )  # fmt: skip
@@ -261,8 +265,7 @@ def test_the_61st_rule_is_refused_before_any_call(
     one_group = ("--quota", "groups=1", "--role", "all")
     assert run(lab.line(*one_group)) == 0
     inside = len(lab.rules("nodeprep-multi-master"))
-    for number in range(60 - inside):
-        lab.permit("nodeprep-multi-master", 20000 + number, OTHERS)
+    lab.permit("nodeprep-multi-master", range(20000, 20060 - inside), OTHERS)
     capsys.readouterr()
     assert document(lab.line(*one_group), capsys)["changed"] is False
     lab.proxy.calls.clear()
@@ -378,6 +381,17 @@ def test_passing_throttling_is_waited_for(lab: Lab, capsys: pytest.CaptureFixtur
 def test_wrong_usage(more: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["cloud", "apply", *more, "--source", "pods=10.244.0.0/16"]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_boto3_it_says_what_to_install(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert run(lab.line()) == 3
+    said = capsys.readouterr().err
+    assert said == (
+        "nodeprep: to speak to AWS, boto3 must be installed: pip install 'nodeprep[aws]'\n"
+    )
 
 
 def test_help_loads_nothing_of_the_work() -> None:

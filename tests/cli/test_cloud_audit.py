@@ -180,6 +180,31 @@ def test_groups_of_other_names_and_their_ids(config: tuple[str, ...], capsys: Ca
     assert (code, found["absent"]) == (1, ["worker"])
 
 
+def test_ids_of_azure_are_names(config: tuple[str, ...], capsys: Capsys) -> None:
+    document = json.loads(rendered("azure", "arm", config, capsys))
+    groups = [item for item in document["resources"] if item["type"].endswith("rityGroups")]
+    shown = [{"name": one["name"], **one["properties"]} for one in groups if "properties" in one]
+    asgs = "/subscriptions/0/resourceGroups/x/providers/Microsoft.Network/applicationSecurityGroups"
+    text = json.dumps(shown)
+    for role in ("worker", "multi-master"):
+        written = (
+            "[resourceId('Microsoft.Network/applicationSecurityGroups', 'nodeprep-" + role + "')]"
+        )
+        assert written in text
+        text = text.replace(written, f"{asgs}/nodeprep-{role}")
+    code, found = audited("azure", text, config, capsys)
+    assert (code, found["missing"], found["too_wide"]) == (0, [], [])
+
+
+def test_networks_of_google_are_told_apart(config: tuple[str, ...], capsys: Capsys) -> None:
+    document = json.loads(rendered("gcp", "json", (*config, "--network", "prod"), capsys))
+    other = {"name": "x", "network": "https://example.net/networks/other", "allowed": [
+        {"IPProtocol": "all"}], "sourceRanges": ["0.0.0.0/0"]}  # fmt: skip
+    text = json.dumps([*document, other])
+    assert audited("gcp", text, config, capsys, "--network", "prod")[0] == 0
+    assert audited("gcp", text, config, capsys)[0] == 1
+
+
 def test_prefix_lists_are_their_entries(config: tuple[str, ...], capsys: Capsys) -> None:
     text = rendered("aws", "json", config, capsys)
     document = json.loads(text)

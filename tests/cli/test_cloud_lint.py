@@ -107,6 +107,7 @@ def test_hostile_words_stay_one_line(tmp_path: Path, capsys: Capsys) -> None:
         ('{"SecurityGroups": {}}', (), "is no list"),
         ('{"Resources": []}', (), "is no mapping"),
         ("{}", ("--quota", "rules"), "--quota takes NAME=NUMBER"),
+        ('{"SecurityGroups": []}', ("--quota", "asgs=1"), "nothing there has 'asgs'"),
         ("{}", ("-o", "xml"), "-o takes text, json, yaml"),
     ],
 )
