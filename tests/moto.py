@@ -63,7 +63,8 @@ def moto_server() -> Iterator[int]:
 @record
 class Fault:
     """What becomes of a call. ``kind``: ``refuse`` answers ``status`` and ``code`` without asking
-    the server, ``lose`` asks it and never answers, ``hold`` never asks it.
+    the server, ``babble`` answers what is not XML, ``lose`` asks it and never answers, ``hold``
+    never asks it.
     """
 
     kind: str
@@ -127,6 +128,9 @@ class Proxy:
             if fault is not None and fault.kind == "refuse":
                 text = _ERROR.format(code=fault.code, message=fault.message).encode()
                 _answer(handler, fault.status, "text/xml", text)
+                return
+            if fault is not None and fault.kind == "babble":
+                _answer(handler, 200, "text/html", b"<html><p>log in first" + b" " * 2000)
                 return
             if fault is None or fault.kind == "lose":
                 status, kind, text = _forward(handler, body, port)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rules.errors import CommandError, NodeprepError
+from rules.errors import EXIT_INTERRUPTED, CommandError, NodeprepError
 
 CONNECT_TIMEOUT_S = 10
+# An answer that is none may be a page of HTML.
+MOST_SAID = 300
 # What EC2 answers where another writer was faster, or where a call that timed out had been carried
 # out (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html). Reading again
 # shows what is there.
@@ -43,6 +45,7 @@ _REMEDIES = (
     ("ProfileNotFound", "that profile of AWS is not there"),
     ("ReadTimeoutError", "EC2 did not answer in time; --timeout takes more seconds"),
     ("ConnectTimeoutError", "EC2 was not reached in time; are region and network right?"),
+    ("ResponseParserError", "what answers there is not EC2"),
     ("EndpointConnectionError", "EC2 cannot be reached; are region and network right?"),
 )  # fmt: skip
 
@@ -53,6 +56,12 @@ class CloudError(NodeprepError):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class Interrupted(NodeprepError):
+    """A person stopped it; ``str()`` says what was done by then."""
+
+    exit_code = EXIT_INTERRUPTED
 
 
 class Raced(CloudError):
@@ -71,12 +80,13 @@ class Ec2:
             import boto3
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.parsers import ResponseParserError
         except ModuleNotFoundError:
             raise CommandError(
                 "absent",
                 "to speak to AWS, boto3 must be installed: pip install 'nodeprep[aws]'",
             ) from None
-        self._refused, self._failed = ClientError, BotoCoreError
+        self._refused, self._failed = ClientError, (BotoCoreError, ResponseParserError)
         untyped_config: Any = Config
         config = untyped_config(
             connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s), read_timeout=timeout_s,
@@ -129,7 +139,8 @@ def _action(operation: str) -> str:
 def _failure(action: str, error: Exception) -> str:
     names = [kind.__name__ for kind in type(error).__mro__]
     remedy = next((text for name, text in _REMEDIES if name in names), "AWS cannot be used")
-    return f"{action}: {remedy} ({' '.join(str(error).split())})"
+    said = " ".join(str(error).split())
+    return f"{action}: {remedy} ({said[:MOST_SAID]})"
 
 
 def _refusal(operation: str, error: Any) -> CloudError:

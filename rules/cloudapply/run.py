@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rules.cloud.document import CloudRules
-from rules.cloudapply.api import CloudError, Ec2, Raced
+from rules.cloudapply.api import CloudError, Ec2, Interrupted, Raced
 from rules.cloudapply.converge import Plan, converge
 from rules.cloudapply.live import LiveGroup, State, groups_of
 from rules.cloudapply.order import Step
@@ -41,8 +41,10 @@ def read(ec2: Ec2, rules: CloudRules) -> State:
     vpc = rules.options.network
     if not vpc:
         raise UsageError("--network must name the VPC of the groups, such as vpc-0123456789abcdef0")
-    (network,) = ec2.call("describe_vpcs", VpcIds=[vpc])["Vpcs"]
-    given = {4} | ({6} if network.get("Ipv6CidrBlockAssociationSet") else set())
+    found = ec2.call("describe_vpcs", VpcIds=[vpc]).get("Vpcs")
+    if not found:
+        raise CloudError(f"DescribeVpcs: EC2 knows no {vpc} in this region")
+    given = {4} | ({6} if found[0].get("Ipv6CidrBlockAssociationSet") else set())
     names = group_names(rules, [role.value for role in Role])
     listed = [
         group
@@ -145,10 +147,14 @@ def apply(ec2: Ec2, rules: CloudRules, tell: Callable[[str], None] = lambda _: N
     except (CloudError, Refused) as error:
         if isinstance(error, Refused) and not done:
             raise
-        so_far = ", ".join(done) or "nothing"
-        raise CloudError(
-            f"{error}; done before that: {so_far}; the same command goes on from there"
-        ) from error
+        raise CloudError(f"{error}; {_so_far(done)}") from error
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {_so_far(done)}") from None
+
+
+def _so_far(done: list[str]) -> str:
+    """What is said of a run that stopped half-way. The call that was under way may be done too."""
+    return f"done before that: {', '.join(done) or 'nothing'}; the same command goes on from there"
 
 
 class _Writer:

@@ -176,6 +176,20 @@ def test_drift_is_found_and_mended(lab: Lab, capsys: pytest.CaptureFixture[str])
     assert found_reach(lab, rules) == wanted(rules)
 
 
+def test_a_description_of_ours_is_kept_true(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lab.line()) == 0
+    worker = lab.groups()["nodeprep-worker"]
+    (nodeports,) = [p for p in worker["IpPermissions"] if p.get("FromPort") == 30000][:1]
+    nodeports["IpRanges"][0]["Description"] = "something else"
+    lab.client.update_security_group_rule_descriptions_ingress(
+        GroupId=worker["GroupId"], IpPermissions=[nodeports]
+    )
+    capsys.readouterr()
+    (change,) = document(lab.line(), capsys)["changes"]
+    assert "something else" in change["before"]
+    assert document(lab.line(), capsys)["changed"] is False
+
+
 def test_the_live_audit_sees_what_is_there(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lab.line()) == 0
     line = ["cloud", "audit", "aws", "--live", *lab.line()[3:]]
@@ -321,6 +335,7 @@ def test_what_keeps_aws_from_answering_is_one_line(
         (Fault("refuse", 403, "UnauthorizedOperation"), "these credentials may not do it"),
         (Fault("refuse", 401, "AuthFailure"), "AWS does not take these credentials"),
         (Fault("hold"), "EC2 did not answer in time"),
+        (Fault("babble"), "what answers there is not EC2"),
     ],
 )
 def test_what_was_done_before_a_failure_is_said(

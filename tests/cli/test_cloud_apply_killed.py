@@ -49,7 +49,7 @@ class Watched(Lab):
 
     needed = Reach()
     shut: list[str]
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[Any] | None = None
 
     def rules_of(self, cluster: str) -> CloudRules:
         self.config.write_text(cluster)
@@ -138,6 +138,27 @@ def test_killed_at_random_calls(lab: Watched, capsys: pytest.CaptureFixture[str]
         assert run(lab.line("--dry-run", cluster=now)) == 0
         assert "nothing to change" in capsys.readouterr().out
     assert killed == KILLS
+
+
+def test_interrupted_it_says_what_was_done(lab: Watched) -> None:
+    def interrupt(number: int, action: str) -> Fault | None:
+        if action.startswith("Authorize") and lab.process is not None:
+            lab.process.send_signal(signal.SIGINT)
+            return Fault("hold")
+        return None
+
+    lab.proxy.before = interrupt
+    command = [sys.executable, "-m", "preflight", *lab.line()]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **moto.ENVIRONMENT}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as lab.process:
+        _, said = lab.process.communicate(timeout=120)
+    assert lab.process.returncode == 130
+    assert said == (
+        "nodeprep: interrupted; done before that: created nodeprep-worker, created "
+        "nodeprep-multi-master; the same command goes on from there\n"
+    )
 
 
 def test_the_watch_sees_what_is_shut(lab: Watched, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,9 @@ from rules.space import last_port
 
 ALL = "aws gcp azure openstack"
 _KUBERNETES = "https://kubernetes.io/docs/reference/networking/ports-and-protocols/"
+_APIS = (
+    "IpPermission (EC2), Firewall (compute), SecurityRule (Azure), security-group-rules (Neutron)"
+)
 _RFC = "https://www.iana.org/assignments/service-names-port-numbers"
 # Ports of a control plane and of kubelets that no outsider needs.
 INNER = {
@@ -51,7 +54,7 @@ def port_range(document: Document) -> Iterator[Place]:
                 yield rule.where, f"{low}-{high} is no range of ports (0-{most})"
 
 
-@lint("protocol-name", ALL, ERROR, "A protocol that the cloud does not know", "rules of each API")
+@lint("protocol-name", ALL, ERROR, "A protocol that the cloud does not know", _APIS)
 def protocol_name(document: Document) -> Iterator[Place]:
     """Names differ from cloud to cloud; AWS, Google and OpenStack take numbers too."""
     for rule in document.rules:
