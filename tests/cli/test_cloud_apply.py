@@ -19,63 +19,16 @@ from rules.cloud.found import reach_of
 from rules.cloud.reach import Reach
 from rules.parse.cloud.aws import described
 from tests import moto
+from tests.cli.test_cloud_render import CLUSTER
 from tests.cli.test_main import FORBIDDEN, HELP_MODULES, loaded, third_party
-from tests.moto import Fault, Proxy, writes
+from tests.cloudlab import Lab, ready
+from tests.moto import Fault, writes
 from tests.rules.cloud.plans import wanted
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs/schemas/cloud-apply.schema.json").read_text()
 )
-CLUSTER = """
-kubernetesVersion: "1.37"
-networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
-cni: {name: flannel}
-nodes:
-  - {name: m1, role: multi-master, addresses: [192.0.2.11]}
-  - {name: w1, role: worker, addresses: [192.0.2.21]}
-sources: {admins: [203.0.113.0/24], nodePorts: [0.0.0.0/0]}
-"""
 OTHERS = "198.51.100.0/24"
-
-
-class Lab:
-    """A VPC in a moto server behind a proxy, and the command on it."""
-
-    def __init__(self, proxy: Proxy, client: Any, config: Path) -> None:
-        self.proxy, self.client, self.config = proxy, client, config
-        self.vpc = client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        proxy.forget()
-
-    def line(self, *more: str, cluster: str = CLUSTER) -> list[str]:
-        self.config.write_text(cluster)
-        at = ("--network", self.vpc, "--endpoint-url", self.proxy.url)
-        return ["cloud", "apply", "aws", "--config", str(self.config), *at, *more]
-
-    def groups(self) -> dict[str, Any]:
-        here = [{"Name": "vpc-id", "Values": [self.vpc]}]
-        listed = self.client.describe_security_groups(Filters=here)["SecurityGroups"]
-        return {group["GroupName"]: group for group in listed}
-
-    def rules(self, name: str) -> list[dict[str, Any]]:
-        here = [{"Name": "group-id", "Values": [self.groups()[name]["GroupId"]]}]
-        answer = self.client.describe_security_group_rules(Filters=here)
-        found: list[dict[str, Any]] = answer["SecurityGroupRules"]
-        return [rule for rule in found if not rule["IsEgress"]]
-
-    def permit(
-        self, name: str, ports: range | int, source: str, tags: dict[str, str] | None = None
-    ) -> None:
-        kind = {"ResourceType": "security-group-rule"}
-        pairs = [{"Key": key, "Value": text} for key, text in (tags or {}).items()]
-        self.client.authorize_security_group_ingress(
-            GroupId=self.groups()[name]["GroupId"],
-            IpPermissions=[
-                {"IpProtocol": "tcp", "FromPort": port, "ToPort": port,
-                 "IpRanges": [{"CidrIp": source}]}
-                for port in ([ports] if isinstance(ports, int) else ports)
-            ],
-            **({"TagSpecifications": [{**kind, "Tags": pairs}]} if pairs else {}),
-        )  # fmt: skip
 
 
 def rules_of(lab: Lab) -> CloudRules:
@@ -105,17 +58,8 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lab(port: int, tmp_path: Path, _credentials: None) -> Iterator[Lab]:
-    import boto3
-
-    proxy = Proxy(port)
-    client: Any = boto3.client(  # type: ignore[no-untyped-call]
-        "ec2", region_name="us-east-1", endpoint_url=f"http://{moto.HOST}:{port}"
-    )
-    try:
+    with ready(port) as (proxy, client):
         yield Lab(proxy, client, tmp_path / "nodeprep.yaml")
-    finally:
-        client.close()
-        proxy.close()
 
 
 def document(line: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from rules.cloud.found import reach_of
 from rules.cloud.reach import Reach
 from rules.parse.cloud.aws import described
 from tests import moto
-from tests.cli.test_cloud_apply import CLUSTER, Lab
-from tests.moto import Fault, Proxy
+from tests.cli.test_cloud_render import CLUSTER
+from tests.cloudlab import Lab, ready
+from tests.moto import Fault
 from tests.rules.cloud.plans import wanted
 
 ROOT = Path(__file__).parents[2]
@@ -93,19 +94,10 @@ class Watched(Lab):
 
 @pytest.fixture
 def lab(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    import boto3
-
     for name, text in moto.ENVIRONMENT.items():
         monkeypatch.setenv(name, text)
-    proxy = Proxy(port)
-    client: Any = boto3.client(  # type: ignore[no-untyped-call]
-        "ec2", region_name="us-east-1", endpoint_url=f"http://{moto.HOST}:{port}"
-    )
-    try:
+    with ready(port) as (proxy, client):
         yield Watched(proxy, client, tmp_path / "nodeprep.yaml")
-    finally:
-        client.close()
-        proxy.close()
 
 
 def test_killed_at_random_calls(lab: Watched, capsys: pytest.CaptureFixture[str]) -> None:
