@@ -54,6 +54,7 @@ def run(count: int, kills: int) -> dict[str, Any]:
         i: subprocess.Popen(["nsenter", f"--net=/run/netns/{names[i]}", "sleep", "1000"])
         for i in live
     }
+    usual_s = _usual_s(names[live[0]])
     deadlines: dict[int, float] = {}
     waiting, failed = list(range(count)), []
     running: dict[int, int] = {}
@@ -63,7 +64,7 @@ def run(count: int, kills: int) -> dict[str, Any]:
             pid = add(Attachment(f"c{i}", f"/run/netns/{names[i]}"))
             running[pid] = i
             if i in doomed:
-                deadlines[pid] = time.monotonic() + chance.uniform(0, 0.25)
+                deadlines[pid] = time.monotonic() + chance.uniform(0, 1.5 * usual_s)
         for pid, deadline in list(deadlines.items()):
             if time.monotonic() >= deadline:
                 os.kill(pid, signal.SIGKILL)
@@ -117,6 +118,16 @@ def settled() -> dict[str, int]:
             break
         time.sleep(0.05)
     return found
+
+
+def _usual_s(name: str) -> float:
+    """How long an ADD takes on this machine now, with as many at once as there will be."""
+    attachment = Attachment("first", f"/run/netns/{name}", "eth9")
+    began = time.monotonic()
+    os.waitpid(add(attachment), 0)
+    took = time.monotonic() - began
+    chain.delete(load_file(CONF_PATH), attachment, chain.Caller((PLUGIN_DIR,)))
+    return took * LIVE_AT_ONCE / (os.cpu_count() or 1)
 
 
 def state() -> dict[str, int]:

@@ -138,7 +138,7 @@ def test_callers_killed_at_random_leave_nothing_and_no_live_pod_is_touched() -> 
     done = node(f"{sys.executable} -m tests.cni.storm 40 20", conf=bridge())
     seen = json.loads(done.stdout)
     assert seen["failed"] == []
-    assert seen["before"]["leases"] > seen["before"]["cache"] > 20  # some were killed in between
+    assert seen["before"]["leases"] > 20  # some were killed in between
     kept = {"leases": 20, "cache": 20, "chains": 20, "rules": 20, "veths": 20, "namespaces": 20}
     assert {key: value for key, value in seen["after"].items() if key != "veths"} == {
         key: value for key, value in kept.items() if key != "veths"

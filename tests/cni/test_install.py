@@ -41,7 +41,7 @@ state() {
   find /etc /opt/cni /var/lib/cni /var/lib/nodeprep \
     \( -type f -printf '%p %m %u %g\n' -exec sha256sum {} + \) -o -printf '%p %m %u %g %l\n' \
     2> /dev/null | sort
-  nft list ruleset; iptables-legacy-save | grep -v '^#' || true
+  nft list ruleset; iptables-legacy-save | grep -e '^-A' -e DROP || true
   ip -o addr show | grep -v -e fe80 | cut -d: -f2- || true; ip route; ip -6 route
   sysctl -n net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables
 }
