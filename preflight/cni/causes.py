@@ -175,6 +175,18 @@ _SAID: tuple[tuple[str, str, str, str], ...] = (
         "give the route a gateway within the pod range, or none",
     ),
     (
+        r"failed to (?:get|pull) sandbox image \"?([^\"\s:]+[^\"\s]*)\"?",
+        "sandbox-image",
+        "the runtime has no pause image {1} and cannot fetch it, and every pod needs it",
+        "kubeadm config images pull, or load it: ctr -n k8s.io images import FILE",
+    ),
+    (
+        r"cni plugin not initialized|No networks found|no network config found",
+        "no-configuration",
+        "the runtime found no network configuration that it can load",
+        "nodeprep cni install; where the file is there: restart the runtime",
+    ),
+    (
         r"device or resource busy",
         "master-busy",
         "the link carries something else already: a bridge, or pods of another kind",
@@ -355,5 +367,8 @@ def _too_large(step: Step, network: NetworkConfig) -> Cause:
 
 
 def unique(causes: Sequence[Cause]) -> tuple[Cause, ...]:
-    """Each cause once, by its name."""
-    return tuple({cause.name: cause for cause in reversed(causes)}.values())[::-1]
+    """Each cause once, by its name: the first of it."""
+    found: dict[str, Cause] = {}
+    for cause in causes:
+        found.setdefault(cause.name, cause)
+    return tuple(found.values())
