@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from preflight.cni import chain
@@ -37,6 +37,8 @@ from rules.run import run
 _TIMEOUT_S = 60.0
 # A healthy runtime answers within 20 ms, a busy one within a second.
 _RUNTIME_TIMEOUT_S = 3.0
+# Leases that go while host-local waits; a hundred take some milliseconds.
+_UNDER_ONE_LOCK = 100
 _NO_LIMIT = 10_000_000
 # Plugins whose every trace is a lease, a chain, an interface or a cache entry: no DEL is needed.
 _PLAIN = frozenset({"bridge", "ptp", "portmap", "loopback"})
@@ -154,8 +156,9 @@ def sweep(garbage: Garbage, plugin_dirs: tuple[str, ...], cache_dir: str) -> lis
     left: list[str] = []
     for entry in garbage.cache:
         left += _forget(entry, plugin_dirs, cache_dir)
-    for lease in garbage.leases:
-        left += _release(lease)
+    for directory in dict.fromkeys(os.path.dirname(lease.path) for lease in garbage.leases):
+        here = [item for item in garbage.leases if os.path.dirname(item.path) == directory]
+        left += _release(here)
     left += _drop_chains(garbage.chains)
     for namespace in garbage.namespaces:
         left += _unpin(namespace)
@@ -185,25 +188,42 @@ def cached_network(path: str) -> NetworkConfig | None:
         return None
 
 
-def _release(lease: IpamLease) -> list[str]:
-    """Under host-local's own lock, and only if it is still that container's."""
-    directory = os.path.dirname(lease.path)
+def _release(leases: Sequence[IpamLease]) -> list[str]:
+    """The leases of one directory, under host-local's own lock, as many as do not keep it long."""
+    left: list[str] = []
+    for start in range(0, len(leases), _UNDER_ONE_LOCK):
+        left += _release_some(leases[start : start + _UNDER_ONE_LOCK])
+    return left
+
+
+def _release_some(leases: Sequence[IpamLease]) -> list[str]:
+    directory = os.path.dirname(leases[0].path)
     try:
         lock = os.open(f"{directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
         return [f"{directory}/lock: {error.strerror}"]
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with open(lease.path, encoding="utf-8", errors="replace") as stream:
-            if cnistate.parse_lease(stream.read(4096)) != lease.container:
-                return []
-        return _unlink(lease.path)
+        return [failure for lease in leases for failure in _release_one(lease)]
+    finally:
+        os.close(lock)
+
+
+def _release_one(lease: IpamLease) -> list[str]:
+    """Only if it is still that container's."""
+    try:
+        descriptor = os.open(lease.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(descriptor, 4096).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
+        if cnistate.parse_lease(text) == lease.container:
+            os.unlink(lease.path)
     except FileNotFoundError:
         return []
     except OSError as error:
         return [f"{lease.path}: {error.strerror}"]
-    finally:
-        os.close(lock)
+    return []
 
 
 def _unlink(path: str) -> list[str]:
