@@ -49,6 +49,7 @@ class Wanted:
     displace: bool = False
     layout: str = ""
     conf_dir: str = ""
+    routes_by: str = "unit"
 
 
 def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> int:
@@ -69,6 +70,7 @@ def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> in
         archive=archive,
         displace=wanted.displace,
         boot_dir=str(store.path / "boot"),
+        routes_by=wanted.routes_by,
     )
     items = make_items(planned, place, extras)
     # Plugins of an archive stay although this run names none.
@@ -193,7 +195,11 @@ def _tell_others(steps: list[Step], place: Place | None) -> None:
     commands = []
     if any(UNIT in name for name in changed) and os.path.isdir("/run/systemd/system"):
         commands.append(["systemctl", "daemon-reload"])
-    if any("/NetworkManager/" in name for name in changed):
+    if any("/netplan/" in name for name in changed):
+        commands.append(["netplan", "generate"])
+    if any("/systemd/network/" in name for name in changed):
+        commands.append(["networkctl", "reload"])
+    if any("/NetworkManager/conf.d/" in name for name in changed):
         commands.append(["nmcli", "general", "reload", "conf"])
     if place is not None and os.path.isdir("/sys/fs/selinux") and find_program("restorecon"):
         commands.append(["restorecon", "-R", place.plugin_dirs[0], place.conf_dir])

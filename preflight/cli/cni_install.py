@@ -51,6 +51,10 @@ def install(
     displace: Annotated[
         bool, typer.Option("--displace", help="Put aside configurations that would win.")
     ] = False,
+    routes: Annotated[
+        str,
+        typer.Option(metavar="BY", help="At boot: unit, networkd, networkmanager or netplan."),
+    ] = "unit",
     dry_run: DryRunOption = False,
     diff: DiffOption = False,
     config: ConfigOption = "",
@@ -87,7 +91,7 @@ def install(
         kubeadm_config=kubeadm_config,
     )
     return run_install(
-        Wanted(flags, archive, sha256, package, displace, layout, conf_dir),
+        Wanted(flags, archive, sha256, package, displace, layout, conf_dir, routes),
         dry_run=dry_run,
         diff=diff,
         output=output,

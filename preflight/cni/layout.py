@@ -54,6 +54,7 @@ class Extras:
     win. ``modules`` that are needed and are not built in. ``routes``: (range, ``via A dev L``).
     ``accepting``: the iptables programs whose FORWARD chain drops. ``boot_dir``: for our script.
     ``filter``: who masquerades: ``native`` (nft), or iptables of kind ``nft`` or ``legacy``.
+    ``route_files``: path -> (text, mode) of whoever sets the routes at boot in our place.
     """
 
     plugins: dict[str, bytes] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Extras:
     boot_dir: str = "/var/lib/nodeprep/cni/boot"
     network_manager: bool = False
     filter: str = "native"
+    route_files: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def make_items(planned: Planned, place: Place, extras: Extras) -> list[Item]:
@@ -93,6 +95,8 @@ def make_items(planned: Planned, place: Place, extras: Extras) -> list[Item]:
     rules += [rule for name in extras.accepting for rule in accept_rules(name, planned)]
     items += [Item("rule", rule, "present") for rule in rules]
     items += [Item("route", destination, way) for destination, way in extras.routes]
+    for path, (text, mode) in extras.route_files.items():
+        items += _file(path, text, mode)
     items += _boot(planned, extras, tables if by_nft else {}, rules, bridge)
     for path, state in extras.displaced.items():
         items += [Item("file", f"{path}.nodeprep-displaced", state), Item("file", path, None)]
@@ -242,7 +246,8 @@ def _boot(
     bridge: str,
 ) -> list[Item]:
     """What a reboot would take away: a script of ours, and a unit that runs it."""
-    if not (tables or rules or bridge or extras.routes):
+    routes = () if extras.route_files else extras.routes
+    if not (tables or rules or bridge or routes):
         return []
     items: list[Item] = []
     nft_files = []
@@ -258,7 +263,7 @@ def _boot(
         bridge={"name": planned.wanted.bridge, **said} if said else None,
         nft_files=nft_files,
         rules=[rule.split(" ", 3) for rule in rules],
-        routes=extras.routes,
+        routes=routes,
     )
     path = f"{extras.boot_dir}/boot.sh"
     items += _file(path, script, _EXECUTABLE)

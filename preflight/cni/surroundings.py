@@ -11,6 +11,7 @@ from preflight.cni.installed import locate
 from preflight.cni.kinds import KINDS, InstallError
 from preflight.cni.layout import Extras, Place, needed_modules, other_ranges
 from preflight.cni.remains import rulesets
+from preflight.cni.routefiles import route_files
 from preflight.cni.spec import EXTENSIONS
 from preflight.cniplan import Planned
 from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
@@ -38,6 +39,7 @@ def find_extras(
     archive: dict[str, bytes],
     displace: bool,
     boot_dir: str,
+    routes_by: str,
 ) -> tuple[Extras, list[str]]:
     """(what is to be laid down beside the configuration, what is odd, a line each).
 
@@ -66,6 +68,7 @@ def find_extras(
         boot_dir=boot_dir,
         network_manager=os.path.isdir(_NETWORK_MANAGER),
         filter=_filter(),
+        route_files=route_files(routes_by, routes),
     ), warnings
 
 
