@@ -122,7 +122,7 @@ def parse_publish(word: str) -> dict[str, Any]:
     return entry
 
 
-def run_add(place: Place, target: Target, *, output: str) -> int:
+def run_add(place: Place, target: Target, output: str) -> int:
     """ADD; prints the addresses or the result."""
     check_format(output)
     attachment = target.attachment(netns_needed=True)
@@ -132,7 +132,7 @@ def run_add(place: Place, target: Target, *, output: str) -> int:
     return EXIT_DONE
 
 
-def run_delete(place: Place, target: Target, *, output: str) -> int:
+def run_delete(place: Place, target: Target, output: str) -> int:
     """DEL; the namespace comes from the cache where none was given."""
     check_format(output)
     attachment = target.attachment(netns_needed=False)
@@ -145,7 +145,7 @@ def run_delete(place: Place, target: Target, *, output: str) -> int:
     return EXIT_DONE
 
 
-def run_check(place: Place, target: Target, *, output: str) -> int:
+def run_check(place: Place, target: Target, output: str) -> int:
     """CHECK; says so where the file forbids it."""
     check_format(output)
     attachment = target.attachment(netns_needed=False)
@@ -200,3 +200,6 @@ def _print(
     ]
     words = [attachment.container, attachment.interface, *addresses, f"({done})"]
     write(document, [printable(" ".join(words))], output)
+
+
+VERBS = {"add": run_add, "del": run_delete, "check": run_check}
