@@ -109,6 +109,23 @@ def test_install_prove_install_again_remove(tmp_path: Path) -> None:
     assert mode == "600"
 
 
+def test_both_families() -> None:
+    done = node(
+        f'{BARE}sed -i \'s|10.244.0.0/16|"10.244.0.0/16,fd00:10:244::/56"|; '
+        's|podSubnet: 10.244.1.0/24|podSubnet: "10.244.1.0/24,fd00:10:244:1::/64"|\' '
+        "/etc/nodeprep/nodeprep.yaml\n"
+        "ip address add 2001:db8::11/64 dev up0\nip -n peer address add 2001:db8::1/64 dev lan0\n"
+        "ip -6 route add default via 2001:db8::1\nstate > /run/before\n"
+        "nodeprep cni install > /dev/null\nnodeprep cni prove -o json\n"
+        "nodeprep cni install >&2\nnodeprep cni remove > /dev/null\n"
+        f"{SAME}"
+    )
+    proof = valid(done.stdout, "pod-network-proof")
+    assert proof["proven"] is True
+    assert "pod-to-outside-ipv6" in [step["name"] for step in proof["steps"]]
+    assert "nothing to change" in done.stderr
+
+
 def test_what_a_boot_brings_back() -> None:
     done = node(
         f"{BARE}nodeprep cni install > /dev/null\nstate > /run/before\n"
