@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from preflight.cni import journal, leftovers
-from preflight.cni.compose import FILE_NAME, programs
+from preflight.cni.compose import programs
 from preflight.cni.installed import asked
 from preflight.cni.journal import SUBJECT, Step
 from preflight.cni.kinds import InstallError
@@ -83,7 +83,7 @@ def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> in
         _tell_others(steps, place)
     document = _document("CniInstallation", steps, dry_run=dry_run)
     document |= {
-        "conf": os.path.join(place.conf_dir, FILE_NAME),
+        "conf": place.conf_path,
         "plugin_dirs": list(place.plugin_dirs),
         "plugins_from": origin or None,
         "cni_version": planned.wanted.version,
@@ -136,7 +136,9 @@ def _place(wanted: Wanted) -> Place:
         if not path.startswith("/") or "\0" in path:
             raise UsageError(f"{path!r} is no absolute path of a directory")
     return Place(
-        os.path.normpath(wanted.conf_dir or conf_dir), tuple(map(os.path.normpath, directories))
+        os.path.normpath(wanted.conf_dir or conf_dir),
+        tuple(map(os.path.normpath, directories)),
+        reads_lists=wanted.layout != "rkt",
     )
 
 

@@ -17,6 +17,7 @@ from rules.errors import UsageError
 from rules.record import record
 
 FILE_NAME = "10-nodeprep.conflist"
+SINGLE_NAME = "10-nodeprep.conf"
 NETWORK_NAME = "pods"
 # What every plugin since release 1.0 and every runtime in use speak.
 USUAL_VERSION = "1.0.0"
@@ -78,6 +79,11 @@ def compose(wanted: Wanted) -> Json:
         *(_CHAINED[kind](wanted) for kind in chain(wanted)),
     ]
     return {"cniVersion": wanted.version, "name": wanted.name, "plugins": plugins}
+
+
+def single(body: Json) -> Json:
+    """The first plugin as a configuration of its own: rkt and CNI before 0.3 read no lists."""
+    return {"cniVersion": body["cniVersion"], "name": body["name"], **body["plugins"][0]}
 
 
 def text(body: Json) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from ipaddress import ip_network
 
-from preflight.cni.compose import FILE_NAME
+from preflight.cni.compose import FILE_NAME, SINGLE_NAME, single
+from preflight.cni.compose import text as compose_text
 from preflight.cni.journal import Item
 from preflight.cni.kinds import bridge_state, file_state, link_state, nft_state
 from preflight.cniplan import Planned
@@ -39,10 +40,20 @@ _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 
 @record
 class Place:
-    """Where the runtime looks: the first of ``plugin_dirs`` is where plugins are laid down."""
+    """Where the runtime looks: the first of ``plugin_dirs`` is where plugins are laid down.
+
+    ``reads_lists``: false for rkt, which knows single plugins only.
+    """
 
     conf_dir: str
     plugin_dirs: tuple[str, ...]
+    reads_lists: bool = True
+
+    @property
+    def conf_path(self) -> str:
+        """The file that is published last."""
+        name = FILE_NAME if self.reads_lists else SINGLE_NAME
+        return os.path.join(self.conf_dir, name)
 
 
 @record
@@ -100,7 +111,8 @@ def make_items(planned: Planned, place: Place, extras: Extras) -> list[Item]:
     items += _boot(planned, extras, tables if by_nft else {}, rules, bridge)
     for path, state in extras.displaced.items():
         items += [Item("file", f"{path}.nodeprep-displaced", state), Item("file", path, None)]
-    conf = _file(os.path.join(place.conf_dir, FILE_NAME), planned.text, _CONF_MODE)
+    text = planned.text if place.reads_lists else compose_text(single(json.loads(planned.text)))
+    conf = _file(place.conf_path, text, _CONF_MODE)
     # The state directory is made with the journal, and goes with it.
     own = [item for item in [*items, *conf] if not _holds(item, extras.boot_dir)]
     return _once(own)

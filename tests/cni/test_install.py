@@ -126,6 +126,27 @@ def test_both_families() -> None:
     assert "nothing to change" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("layout", "conf", "plugin"),
+    [
+        ("rkt", "/etc/rkt/net.d/10-nodeprep.conf", "/usr/lib/rkt/plugins/net/bridge"),
+        ("mesos", "/etc/mesos/cni/net.d/10-nodeprep.conflist", "/opt/cni/bin/bridge"),
+    ],
+)
+def test_directories_of_other_runtimes(layout: str, conf: str, plugin: str) -> None:
+    done = node(
+        f"{BARE}mount -t tmpfs tmpfs /usr/lib/rkt 2> /dev/null || "
+        "{ mkdir -p /run/lib/up /run/lib/work; mount -t overlay overlay -o "
+        "lowerdir=/usr/lib,upperdir=/run/lib/up,workdir=/run/lib/work /usr/lib; }\n"
+        f"nodeprep cni install --layout {layout} -o json\n"
+        f"test -x {plugin}\nip netns add p1\n"
+        f"nodeprep cni add c1 /run/netns/p1 --conf {conf} --plugin-dir $(dirname {plugin}) >&2\n"
+        f"nodeprep cni del c1 --conf {conf} --plugin-dir $(dirname {plugin}) >&2\n"
+        f"nodeprep cni remove >&2\ntest ! -e {conf}"
+    )
+    assert json.loads(done.stdout)["conf"] == conf
+
+
 def test_what_a_boot_brings_back() -> None:
     done = node(
         f"{BARE}nodeprep cni install > /dev/null\nstate > /run/before\n"
