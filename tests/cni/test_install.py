@@ -274,7 +274,7 @@ nodeprep cni add c1 /run/netns/p1 > /dev/null
 unshare --uts --mount nsenter --net=/run/netns/n2 bash -ec '
   hostname w1
   for place in /etc/cni /var/lib/cni /var/lib/nodeprep; do
-    mkdir -p $place; mount -t tmpfs tmpfs $place; done
+    mkdir -p $place; mount -t tmpfs -o mode=755 tmpfs $place; done
   mount -t sysfs sysfs /sys
   $0 -m preflight cni install > /dev/null
   $0 -m preflight cni add c2 /run/netns/p2 > /dev/null' PYTHON
