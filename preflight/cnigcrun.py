@@ -8,7 +8,7 @@ from preflight import config as configuration
 from preflight.cni.cache import DEFAULT_CACHE_DIR
 from preflight.cni.collect import look, sweep
 from preflight.cni.garbage import Garbage, find
-from preflight.output import check_format, say, write
+from preflight.output import check_format, require_root, say, write
 from rules.errors import EXIT_DONE, EXIT_FAILED
 from rules.record import record
 
@@ -27,6 +27,7 @@ class Asked:
 def run_gc(asked: Asked, *, dry_run: bool, output: str) -> int:
     """Collects, or says what would be collected; 1 where something could not be taken away."""
     check_format(output)
+    require_root("nodeprep cni gc")
     settings = configuration.load(config=asked.config)
     cache_dir = asked.cache_dir or DEFAULT_CACHE_DIR
     seen = look(

@@ -15,7 +15,7 @@ from preflight.cni.node import runtime_of, usable_dirs
 from preflight.cniplan import Flags, Planned, make_plan, refuse_errors
 from preflight.facts.cnifiles import DEFAULT_CONF_DIR
 from preflight.facts.host import Host
-from preflight.output import check_format, say, write
+from preflight.output import check_format, require_root, say, write
 from rules.errors import EXIT_DONE, CommandError, UsageError
 from rules.record import record
 from rules.run import find_program, run
@@ -57,6 +57,7 @@ def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> in
     from preflight.cni.surroundings import find_extras
 
     check_format(output)
+    require_root("nodeprep cni install")
     store = Store(SUBJECT)
     place = _place(wanted)
     archive, origin = _archive(wanted)

@@ -31,3 +31,13 @@ def say(line: str) -> None:
     from preflight.report.plain import printable
 
     print(f"nodeprep: {printable(line)}", file=sys.stderr)
+
+
+def require_root(command: str) -> None:
+    """CommandError ``denied`` for anybody else, before anything is done."""
+    import os
+
+    from rules.errors import CommandError
+
+    if os.geteuid() != 0:
+        raise CommandError("denied", f"{command} needs root: sudo {command}")
