@@ -15,6 +15,7 @@ SUBJECTS = (
     "nodeaddress",
     "duplicates",
     "mtu",
+    "linkmanagers",
     "cidrs",
     "capacity",
     "names",

@@ -42,13 +42,13 @@ def boot_applier(host: Host) -> str:
     return ""
 
 
-def dropins(host: Host, directories: Iterable[str]) -> tuple[str, ...]:
+def dropins(host: Host, directories: Iterable[str], suffix: str = ".conf") -> tuple[str, ...]:
     """The ``*.conf`` files of drop-in directories, in the order in which they are read."""
     first: dict[str, str] = {}
     for directory in directories:
         names = host.listdir(directory)
         for name in () if isinstance(names, Unknown) else names:
-            if name.endswith(".conf"):
+            if name.endswith(suffix):
                 first.setdefault(name, f"{directory}/{name}")
     return tuple(first[name] for name in sorted(first))
 

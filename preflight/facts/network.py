@@ -5,6 +5,7 @@ from __future__ import annotations
 from preflight.facts.arp import start_probes
 from preflight.facts.host import Host
 from preflight.facts.leases import read_leases
+from preflight.facts.linkmanagers import collect_link_managers
 from preflight.facts.links import start_links
 from preflight.facts.model import Unknown
 from preflight.facts.model.network import Network
@@ -33,4 +34,5 @@ def collect(host: Host, settings: Settings) -> Network:
         time_sync=collect_time_sync(host),
         duplicate_probes=probes(),
         other_tables=tables.other_tables,
+        link_managers=collect_link_managers(host),
     )

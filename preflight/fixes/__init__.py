@@ -15,6 +15,7 @@ SUBJECTS = (
     "swap",
     "runtime",
     "services",
+    "linkmanagers",
 )
 
 

@@ -201,6 +201,19 @@ printf 'kind: KubeletConfiguration\n# by hand\ncgroupDriver: cgroupfs\nfailSwapO
         ("restart kubelet.service",),
     ),
     Case(
+        "managers of interfaces",
+        ("cni-links-unmanaged",),
+        r"""
+touch /run/active/NetworkManager.service /run/active/systemd-networkd.service
+mkdir -p /etc/NetworkManager/conf.d /etc/systemd/network
+printf '[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/NetworkManager.service
+printf '[keyfile]\nunmanaged-devices=interface-name:docker*\n' \
+    > /etc/NetworkManager/conf.d/50-site.conf
+printf '[Match]\nName=*\n[Network]\nDHCP=yes\n' > /etc/systemd/network/50-all.network
+""",
+        effects=("reload NetworkManager.service", "networkctl reload"),
+    ),
+    Case(
         "a program whose package is missing",
         (),
         r"""

@@ -54,7 +54,7 @@ show)
 is-active) [ -e "/run/active/$2" ] && echo active || { echo inactive; exit 3; } ;;
 start) touch "/run/active/$2" ;;
 stop) rm -f "/run/active/$2" ;;
-daemon-reload | daemon-reexec | restart)
+daemon-reload | daemon-reexec | restart | reload)
     echo "$*" >> /run/effects
     [ ! -e "/run/fails/$2" ] || { echo "Job for $2 failed." >&2; exit 1; } ;;
 *) exec /usr/bin/systemctl "$@" ;;
@@ -74,6 +74,7 @@ END
 for name in apt-get modprobe; do
     printf '#!/bin/bash\necho "%s $*" >> /run/ran\n' $name > /run/bin/$name
 done
+printf '#!/bin/bash\necho "networkctl $*" >> /run/effects\n' > /run/bin/networkctl
 chmod 755 /run/bin/*
 mount --bind /run/bin/swapoff /usr/sbin/swapoff
 mount --bind /run/bin/swapon /usr/sbin/swapon

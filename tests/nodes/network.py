@@ -96,4 +96,5 @@ def healthy() -> Network:
         upstream_resolv_conf=None,
         resolved_active=False,
         time_sync=TimeSync(True, "chrony", 0.021),
+        link_managers=(),
     )

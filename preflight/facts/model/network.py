@@ -145,6 +145,33 @@ class TimeSync:
 
 
 @record
+class LinkRule:
+    """What a file says about interfaces whose name matches one of the patterns (with * and ?).
+
+    ``inverted``: about those whose name matches none of them.
+    """
+
+    path: str
+    patterns: tuple[str, ...]
+    managed: bool
+    inverted: bool = False
+
+
+@record
+class LinkManager:
+    """A service that runs and configures interfaces: NetworkManager or systemd-networkd.
+
+    The first rule that matches a name decides; ``claims_unnamed``: what no rule names is managed.
+    ``removes_foreign``: the settings by which it removes routes and rules of others when it starts.
+    """
+
+    name: str
+    rules: tuple[LinkRule, ...]
+    claims_unnamed: bool = False
+    removes_foreign: tuple[str, ...] = ()
+
+
+@record
 class Network:
     """All of it. ``duplicate_probes`` is not-asked with ``--offline``.
 
@@ -162,3 +189,6 @@ class Network:
     resolved_active: Known[bool]
     time_sync: Known[TimeSync]
     other_tables: Unknown | None = None
+    link_managers: Known[tuple[LinkManager, ...]] = Unknown(
+        "not-asked", "these facts do not tell which services configure interfaces"
+    )
