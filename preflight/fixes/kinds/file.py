@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import os
 import stat
 from typing import Any
@@ -80,7 +81,9 @@ def write(name: str, state: State) -> None:
     except OSError as error:
         with contextlib.suppress(FixError):
             clean(name)
-        raise FixError(f"{name}: cannot be written: {error.strerror}") from None
+        # A container's own /etc/hosts, say: renaming over it cannot be.
+        hint = "; something is mounted on it" if error.errno == errno.EBUSY else ""
+        raise FixError(f"{name}: cannot be written: {error.strerror}{hint}") from None
     sync_directory(directory)
 
 

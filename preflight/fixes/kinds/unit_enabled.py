@@ -73,10 +73,11 @@ def _put_back(now: dict[str, str], before: dict[str, str], directories: list[str
 
 
 def same(one: State, other: State) -> bool:
-    """By the word."""
+    """By the word; two states that were read by their links too, so that undo restores them all."""
     if one is None or other is None:
         return one is other
-    return bool(one["word"] == other["word"])
+    fields = ("word", "links", "directories") if "links" in one and "links" in other else ("word",)
+    return all(one[field] == other[field] for field in fields)
 
 
 def shown(name: str, state: State) -> str | None:
