@@ -1,4 +1,4 @@
-"""One run of `nodeprep fix` or `nodeprep undo`: plan, apply, check again, print, exit code."""
+"""One run of `nodeprep fix`: plan, apply, check again, print, exit code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preflight.checkrun import split
-from preflight.output import check_format, say, write
+from preflight.output import check_format, write
 from rules.cluster import Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from rules.record import record
@@ -16,7 +16,6 @@ from rules.state import Store
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
     from preflight.finding import Finding
-    from preflight.fixes.journal import Journal
     from preflight.fixes.registry import Context, Fix, Options
     from preflight.fixes.steps import Step
     from preflight.report.fix import Outcome
@@ -228,46 +227,3 @@ def _steps(
         except Undetermined as error:
             notes.append(f"{fix.id}: {error}")
     return steps, tuple(dict.fromkeys(notes))
-
-
-@record
-class UndoRequest:
-    """The flags of `nodeprep undo` as given."""
-
-    dry_run: bool
-    diff: bool
-    force: bool
-    output: str
-
-
-def run_undo(request: UndoRequest) -> int:
-    """Takes the last run of fix back; 1 where something of it could not be."""
-    from preflight.fixes import execute, journal
-    from preflight.fixes.changes import undo_items
-    from preflight.report import fix as report
-
-    check_format(request.output)
-    store = Store(journal.SUBJECT)
-    if not journal.journals(store):
-        nothing = report.undo_document(None, (), (), 0, request.dry_run)
-        write(nothing, ["nothing to undo"], request.output)
-        return EXIT_DONE
-    with store.lock():
-        found = journal.journals(store)
-        last: Journal = found[-1]
-        changes = execute.undo_changes(last)
-        foreign = execute.foreign_edits(last)
-        items = undo_items(changes)
-        problems = () if request.force else report.foreign_problems(foreign)
-        if not request.dry_run and not problems:
-            problems = execute.undo(last, store)
-    kept = execute.kept_packages(last)
-    refused = bool(problems) and bool(foreign) and not request.force
-    document = report.undo_document(
-        last, () if refused else items, problems, len(found) - (not refused), request.dry_run
-    )
-    lines = report.undo_lines(document, diff=request.diff)
-    write(document, lines, request.output)
-    for name in kept:
-        say(f"the package {name.partition(':')[2]} stays installed")
-    return EXIT_FAILED if problems else EXIT_DONE

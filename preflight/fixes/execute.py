@@ -193,7 +193,8 @@ def foreign_edits(journal: Journal) -> tuple[str, ...]:
 def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:
     """Gives everything back what it was; what fails is a Problem. Under the store's lock.
 
-    What somebody changed since is written over: ``foreign_edits`` tells, before.
+    What somebody changed since is written over: ``foreign_edits`` tells, before. Files that could
+    not be written stay in the journal, so that undo can be run again.
     """
     journals.clean(store)
     _clean(journal)
@@ -203,7 +204,8 @@ def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:
     if journal.open:
         owed += [argv for entry in journal.entries if entry.begun for argv in entry.effects]
     journal = journals.save(store, replace(journal, status=UNDOING, effects=in_order(owed)))
-    problems = [failed for entry in entries if (failed := _tried(entry))]
+    failures = {entry.key: failed for entry in entries if (failed := _tried(entry))}
+    problems = list(failures.values())
     for entry in reversed(journal.entries):
         if entry.begun and entry.kind in ON_DISK and entry.before is None:
             file.remove_directories(list(entry.directories))
@@ -211,5 +213,10 @@ def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:
         failure = _failure(argv)
         if failure is not None:
             problems.append(Problem(" ".join(argv), str(failure)))
-    journals.remove(store, journal)
+    left = [entry for entry in entries if entry.key in failures and entry.kind in ON_DISK]
+    if left:
+        # In the order of the run again.
+        journals.save(store, replace(journal, entries=tuple(reversed(left)), effects=()))
+    else:
+        journals.remove(store, journal)
     return tuple(problems)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from preflight.facts.model import Facts
-from preflight.facts.model.network import Interface
+from preflight.facts.model.network import Interface, LinkManager, LinkRule
 from tests.faults.model import LiveFault, SavedFault
 from tests.nodes.network import eth0, healthy, interface, loopback, route
 
@@ -317,6 +317,32 @@ SAVED = (
         "no network card at all",
         "interface-connected",
         change(interfaces=(loopback(), replace(eth0(), kind="dummy", hardware=False))),
+    ),
+    saved(
+        "NetworkManager takes the pod network's interfaces",
+        "cni-links-unmanaged",
+        change(link_managers=(LinkManager("NetworkManager", (), claims_unnamed=True),)),
+    ),
+    saved(
+        "networkd configures every interface",
+        "cni-links-unmanaged",
+        change(
+            link_managers=(
+                LinkManager(
+                    "systemd-networkd",
+                    (LinkRule("/etc/systemd/network/50-all.network", ("*",), managed=True),),
+                ),
+            )
+        ),
+    ),
+    saved(
+        "networkd removes routes that it does not know",
+        "cni-links-unmanaged",
+        change(
+            link_managers=(
+                LinkManager("systemd-networkd", (), removes_foreign=("ManageForeignRoutes",)),
+            )
+        ),
     ),
 )
 FAULTS: tuple[SavedFault | LiveFault, ...] = LIVE + SAVED

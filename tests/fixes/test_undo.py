@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,3 +102,39 @@ def test_a_device_in_the_place_of_a_file_is_left_alone(node: Node) -> None:
     node.shell(f"ln -s /dev/null {SYSCTL_FILE}")
     done = node.fix(*FORWARD, code=1)
     assert "not a regular file" in done["problems"][0]["message"]
+
+
+def test_what_could_not_be_undone_can_be_undone_later(node: Node) -> None:
+    clean = node.snapshot()
+    node.fix(*FORWARD)
+    # Nobody can remove what something is mounted on.
+    node.shell(f"mount --bind {SYSCTL_FILE} {SYSCTL_FILE}")
+    half = node.undo(code=1)
+    assert [each["object"] for each in half["problems"]] == [SYSCTL_FILE]
+    assert "something is mounted on it" in half["problems"][0]["message"]
+    assert node.read("/proc/sys/net/ipv4/ip_forward") == "0\n"
+    assert half["remaining"] == 1
+    node.shell(f"umount {SYSCTL_FILE}")
+    assert node.undo()["remaining"] == 0
+    assert not differences(clean, node.snapshot())
+
+
+def test_without_root_it_says_so_and_a_dry_run_works(node: Node) -> None:
+    # The interpreter may live where nobody may not look: so it is all loaded, and then dropped.
+    code = (
+        "import io, os, sys; from contextlib import redirect_stdout\n"
+        "from preflight.cli.main import run\n"
+        f"arguments = {['fix', '--role', 'master', '--offline', *FORWARD]}\n"
+        "with redirect_stdout(io.StringIO()): run([*arguments, '--dry-run'])\n"
+        "os.setgroups([]); os.setresgid(*[65534] * 3); os.setresuid(*[65534] * 3)\n"
+        "sys.exit(run([*arguments, *sys.argv[1:]]))"
+    )
+    clean = node.snapshot()
+    expected = {"--dry-run": (0, "net.ipv4.ip_forward: 0 -> 1"), "--diff": (1, "run it as root")}
+    for flag, (code_wanted, words) in expected.items():
+        env = {"NODEPREP_STATE_DIR": "/run/none"}
+        process = node.start(sys.executable, "-c", code, flag, env=env)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code_wanted, err
+        assert words in out + err
+    assert not differences(clean, node.snapshot())
