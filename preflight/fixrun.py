@@ -159,7 +159,7 @@ def _options(
     return Options(
         hostname=_usable(request.hostname, request.role),
         machine_id=_new_machine_id() if wants_id else "",
-        host_keys=_new_host_keys(facts) if wants_keys else {},
+        host_keys=_new_host_keys(facts, dry_run=request.dry_run) if wants_keys else {},
         install_packages=request.install_packages,
     )
 
@@ -181,8 +181,8 @@ def _new_machine_id() -> str:
     return uuid4().hex
 
 
-def _new_host_keys(facts: Facts) -> dict[str, str]:
-    """Path -> text of a new pair for each key that the machine has."""
+def _new_host_keys(facts: Facts, *, dry_run: bool) -> dict[str, str]:
+    """Path -> text of a new pair for each key that the machine has; a dry run makes none."""
     from preflight.facts.model import Unknown
     from preflight.fixes.hostkeys import new_pair
 
@@ -190,7 +190,11 @@ def _new_host_keys(facts: Facts) -> dict[str, str]:
         return {}
     made: dict[str, str] = {}
     for key in facts.identity.ssh_host_keys:
-        made |= new_pair(key.path.removesuffix(".pub"), key.type)
+        private = key.path.removesuffix(".pub")
+        if dry_run:
+            made |= dict.fromkeys((private, key.path), "a new key\n")
+        else:
+            made |= new_pair(private, key.type)
     return made
 
 

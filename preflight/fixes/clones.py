@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from preflight.checks.packages import package_manager
 from preflight.facts.model import known
 from preflight.fixes.registry import Context, fix, restart
 from preflight.fixes.steps import Note, Step, edit_file, put_link
@@ -34,13 +35,15 @@ def machine_id_unique(context: Context) -> Iterator[Step | Note]:
 def ssh_host_key_unique(context: Context) -> Iterator[Step | Note]:
     """New keys in the place of the old ones, with --regenerate-ssh-host-keys."""
     keys = context.options.host_keys
+    debian = package_manager(context.facts) == "apt"
+    effects = restart(context, "ssh.service" if debian else "sshd.service")
     for path, text in keys.items():
         private = not path.endswith(".pub")
         step = edit_file(
             path,
             lambda _text, new=text: new,  # type: ignore[misc]
             context.id,
-            effects=restart(context, "ssh.service"),
+            effects=effects,
             mode=_PRIVATE_MODE if private else 0o644,
         )
         yield replace(step, secret=private)

@@ -12,7 +12,7 @@ from preflight.checks.runtimepaths import CONF_DIR
 from preflight.facts.containerd import DEFAULT_PATH
 from preflight.facts.model import Unknown, known
 from preflight.facts.model.runtime import RuntimeConfig
-from preflight.facts.tomlfile import parse_toml, table
+from preflight.facts.tomlfile import parse_toml, string, table
 from preflight.fixes.ownfile import own_file
 from preflight.fixes.registry import Context, fix, restart
 from preflight.fixes.steps import Effect, Note, Step, edit_file, put_link
@@ -88,12 +88,14 @@ def _driver(
         return
 
     def edit(text: str, section: tuple[str, ...]) -> str:
-        runc = (*section, "containerd", "runtimes", "runc")
-        found = table(parse_toml(text), *runc)
-        if not config.driver_at and not found.get("runtime_type"):
+        runtimes = table(parse_toml(text), *section, "containerd")
+        name = string(runtimes.get("default_runtime_name"), "runc")
+        chosen = (*section, "containerd", "runtimes", name)
+        typed = table(runtimes, "runtimes", name).get("runtime_type")
+        if name == "runc" and not config.driver_at and not typed:
             # A table of a runtime takes the place of the default one, its type included.
-            text = set_key(text, runc, "runtime_type", _RUNC, source=path)
-        return set_key(text, (*runc, "options"), "SystemdCgroup", True, source=path)
+            text = set_key(text, chosen, "runtime_type", _RUNC, source=path)
+        return set_key(text, (*chosen, "options"), "SystemdCgroup", True, source=path)
 
     if config.cgroup_driver == "systemd":
         yield Note(f"{path} is right, and containerd runs since before that: restart it")

@@ -72,4 +72,7 @@ def _zram(context: Context, setting: Setting) -> Iterator[Step | Note]:
 
 
 def _without_devices(text: str | None, check: str) -> str | None:
-    return None if text is None else comment_out(text, lambda line: bool(line.strip()), check)
+    def is_setting(line: str) -> bool:
+        return bool(line.strip()) and not line.lstrip().startswith(("#", ";"))
+
+    return None if text is None else comment_out(text, is_setting, check)

@@ -93,7 +93,7 @@ ln -s ../dev-sdb1.swap /etc/systemd/system/swap.target.wants/dev-sdb1.swap
 mkdir -p /run/generators && cp -r /usr/lib/systemd/system-generators/. /run/generators
 touch /run/generators/zram-generator
 mount --bind /run/generators /usr/lib/systemd/system-generators
-printf '[zram0]\nzram-size = ram / 2\n' > /etc/systemd/zram-generator.conf
+printf '# ours\n[zram0]\nzram-size = ram / 2\n' > /etc/systemd/zram-generator.conf
 printf '[zram1]\nzram-size = 512\n' > /etc/systemd/zram-generator.conf.d/site.conf
 mkdir -p /etc/systemd/system/multi-user.target.wants
 printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' \
@@ -176,6 +176,10 @@ version = 3
 [{_CRI3}.cni]
 bin_dirs = ["/srv/cni"]
 conf_dir = '/srv/cni'
+[{_CRI3}.containerd]
+default_runtime_name = "site"
+[{_CRI3}.containerd.runtimes.site]
+runtime_type = "io.containerd.runc.v2"
 END
 """,
         ("--cni", "flannel"),

@@ -21,6 +21,10 @@ VALIDATOR = Draft202012Validator(
     json.loads((ROOT / "docs" / "schemas" / "fix.schema.json").read_text())
 )
 _PRIVATE = r"""
+# A copy, and no overlay: what the machine does to its own /etc meanwhile would show.
+mkdir /run/etc
+cp -a /etc/. /run/etc/
+mount --bind /run/etc /etc
 # Private copies of what the whole machine has one of.
 for directory in fs vm kernel net/netfilter; do
     mkdir -p "/run/proc/$directory"
