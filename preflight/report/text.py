@@ -6,8 +6,9 @@ from collections import Counter
 from itertools import groupby
 
 from preflight.finding import Finding, Severity, Status
-from preflight.report.model import Report, Verdict
+from preflight.report.model import CheckReport, Report, Verdict
 from preflight.report.plain import fold, printable
+from preflight.target import Phase
 
 # What needs doing comes last: it is what stays on the screen.
 ORDER = (Status.PASS, Status.SKIP, Status.UNKNOWN, Status.WARN, Status.FAIL)
@@ -64,6 +65,7 @@ def render(
         for found in rows:
             lines += _finding(found, paint, name_width, verbose=verbose, width=width)
     lines += ["", _footer(report, paint)]
+    lines += _fixable(report)
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -130,6 +132,19 @@ def _finding(
             details.append(("source", found.source))
     lines += [f"{indent}{paint('2', f'{key}:')} {printable(value)}" for key, value in details]
     return lines
+
+
+def _fixable(report: Report) -> list[str]:
+    """For how much of what is wrong a fix is registered; it may still leave a case to a person."""
+    wrong = (Status.FAIL, Status.WARN)
+    counted = (each for each in report.findings if each.status in wrong and not each.ignored)
+    ids = sorted({each.id for each in counted if each.fix})
+    # Of many nodes no one run of fix mends anything.
+    if not ids or not isinstance(report, CheckReport):
+        return []
+    phase = "" if report.target.phase is Phase.BEFORE else f" --phase {report.target.phase.value}"
+    command = f"nodeprep fix --role {report.target.role.value}{phase}"
+    return [f"to mend {', '.join(ids)}: {command}; --dry-run shows what it would do"]
 
 
 def _footer(report: Report, paint: _Painter) -> str:
