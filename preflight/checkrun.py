@@ -28,6 +28,8 @@ class Request:
     offline: bool
     facts: str
     card_dir: str
+    peers: tuple[str, ...]
+    key: str
     config: str
     kubeadm_config: str
     kubernetes_version: str
@@ -73,6 +75,8 @@ def run_check(request: Request) -> int:
     target = Target(request.role, phase, version, settings, source)
     if request.card_dir:
         target = _among_cards(request.card_dir, facts, target)
+    if request.peers:
+        target = _probed(request, target)
     selection = Selection(
         ignore=(*settings.ignore, *split(request.ignore)),
         skip=(*settings.skip, *split(request.skip)),
@@ -120,6 +124,20 @@ def _among_cards(place: str, facts: Facts, target: Target) -> Target:
     deck = build([*others, Filed(own, "this node", None)], misfits, cluster=own.cluster)
     label = next((item.label for item in deck.cards if item.card is own), own.node)
     return replace(target, deck=deck, label=label)
+
+
+def _probed(request: Request, target: Target) -> Target:
+    """The target with what probes of the peers met."""
+    from dataclasses import replace
+
+    from preflight.proberun import find_peers, probe
+
+    if request.offline or request.facts:
+        raise UsageError("--peer sends packets from this machine; --offline and --facts do not")
+    words = () if "all" in request.peers else request.peers
+    peers = find_peers(words, target.settings)
+    found = probe(target.role, peers, target.settings, target.version, key=request.key)
+    return replace(target, reaches=tuple(found))
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -173,6 +173,18 @@ def run_comparisons(
     return findings
 
 
+def judged_findings(
+    judgements: Mapping[str, Iterable[Judgement]], checks: Mapping[str, Check]
+) -> list[Finding]:
+    """Judgements that were made elsewhere, as findings of the checks of their ids."""
+    nothing = _Names(())
+    return [
+        finding(checks[id], judgement, nothing, 0.0)
+        for id, found in judgements.items()
+        for judgement in found
+    ]
+
+
 def finding(check: Check, judgement: Judgement, ignore: _Names, duration_ms: float) -> Finding:
     """A judgement with its check's id, title, severity and source."""
     severity = judgement.severity or check.severity

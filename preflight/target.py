@@ -13,6 +13,7 @@ from rules.version import NEWEST, Version, parse_version
 
 if TYPE_CHECKING:
     from preflight.fleet.card import Deck
+    from preflight.fleet.reach.model import Reach
     from rules.policy import Policy
 
 
@@ -32,6 +33,7 @@ class Target:
 
     ``version_source`` says where the version came from, for the report. ``deck``: the cards of
     the other nodes and this one's, whose label is ``label``; None where none were given.
+    ``reaches``: what probes of its peers met; None where none were asked for.
     """
 
     role: Role
@@ -41,6 +43,7 @@ class Target:
     version_source: str = ""
     deck: Deck | None = None
     label: str = ""
+    reaches: tuple[Reach, ...] | None = None
 
     @property
     def cluster(self) -> Cluster:

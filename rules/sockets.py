@@ -9,12 +9,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from rules.cluster import IPAddress
 from rules.record import record
 
-_ESTABLISHED = "01"  # TCP_ESTABLISHED of the kernel's include/net/tcp_states.h
+# TCP_ESTABLISHED and TCP_SYN_RECV of the kernel's include/net/tcp_states.h
+ESTABLISHED, SYN_RECEIVED = "01", "03"
 
 
 @record
 class Connection:
-    """An established one. ``inode`` is that of its socket, as /proc/PID/fd has it."""
+    """One with two ends. ``inode`` is that of its socket, as /proc/PID/fd has it."""
 
     local: IPAddress
     local_port: int
@@ -28,11 +29,11 @@ class Connection:
         return self.local.is_loopback and self.remote.is_loopback
 
 
-def parse_connections(table: str) -> Iterator[Connection]:
-    """The established connections of one of the two files; other lines are passed over."""
+def parse_connections(table: str, state: str = ESTABLISHED) -> Iterator[Connection]:
+    """The connections of one of the two files in one state; other lines are passed over."""
     for line in table.splitlines()[1:]:
         words = line.split()
-        if len(words) > 9 and words[3] == _ESTABLISHED:
+        if len(words) > 9 and words[3] == state:
             (local, local_port), (remote, remote_port) = map(_end, words[1:3])
             yield Connection(local, local_port, remote, remote_port, words[9])
 

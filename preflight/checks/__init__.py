@@ -49,6 +49,7 @@ SUBJECTS = (
     "processes",
     "podnetwork",
     "cards",
+    "peers",
 )
 
 

@@ -39,6 +39,15 @@ def check(
     card_dir: Annotated[
         str, typer.Option(metavar="DIR", help="The other nodes' cards, to compare with.")
     ] = "",
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE|ROLE=ADDR|all", help="Also probe it, where nodeprep listen runs."
+        ),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(metavar="FILE", help="The listeners' key [STATE/probe/key].")
+    ] = "",
     config: ConfigOption = "",
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
@@ -69,6 +78,8 @@ def check(
             offline=offline,
             facts=facts,
             card_dir=card_dir,
+            peers=tuple(peer or ()),
+            key=key,
             config=config,
             kubeadm_config=kubeadm_config,
             kubernetes_version=kubernetes_version,

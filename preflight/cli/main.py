@@ -21,6 +21,8 @@ COMMANDS = {
     "undo": ("undo", "Take the last run of fix back, byte for byte."),
     "facts": ("facts", "Print everything that the checks read of this machine."),
     "compare": ("compare", "Compare the cards of many nodes: clones, disagreements, overlaps."),
+    "listen": ("listen", "Listen on a role's real ports, for probes of other nodes."),
+    "probe": ("probe", "Probe every flow that this node must be able to send to its peers."),
     "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
     "cni": ("cni", "The pod network by the reference plugins: add, prove, keep clean."),
     "firewall": ("firewall", "The host firewall that a role needs: render, apply, trace, prove."),

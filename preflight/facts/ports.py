@@ -33,6 +33,12 @@ def collect(host: Host, settings: Settings) -> Ports:
     )
 
 
+def listeners(host: Host) -> Known[tuple[Listener, ...]]:
+    """Who listens, with names."""
+    sockets = read_sockets(host)
+    return sockets if isinstance(sockets, Unknown) else _listeners(sockets)
+
+
 def _listeners(sockets: tuple[Socket, ...]) -> tuple[Listener, ...]:
     owners = find_owners({each.inode for each in sockets if each.inode})
     processes = {pid: (name_of(pid), unit_of(pid)) for pid in set(owners.pids.values())}

@@ -1,0 +1,72 @@
+"""`nodeprep probe`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    RoleOption,
+    VersionOption,
+    parse_role,
+)
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def probe(
+    role: RoleOption,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE|ROLE=ADDR",
+            help="Whom: a node of the cluster file, or a role and addresses [all nodes].",
+        ),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(metavar="FILE", help="The listeners' key [STATE/probe/key].")
+    ] = "",
+    card_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="The peers' cards, to see which rules they have.")
+    ] = "",
+    config: ConfigOption = "",
+    kubeadm_config: KubeadmConfigOption = "",
+    kubernetes_version: VersionOption = "",
+    cni: CniOption = "",
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml, junit or sarif."),
+    ] = "text",
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Everything that was seen.")
+    ] = False,
+) -> int:
+    """Probe every flow that this node must be able to send to its peers.
+
+    On each peer runs: nodeprep listen --role ROLE, with the same key.
+
+    Exit: 0 all pass, 1 some do not, 2 wrong usage or configuration, 3 undetermined.
+    """
+    from preflight.proberun import Request, run_probe
+
+    return run_probe(
+        Request(
+            role=parse_role(role),
+            peers=tuple(peer or ()),
+            key=key,
+            card_dir=card_dir,
+            config=config,
+            kubeadm_config=kubeadm_config,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+            output=output,
+            quiet=quiet,
+            verbose=verbose,
+        )
+    )

@@ -1,0 +1,94 @@
+"""What this host's own packet filter does with probes, in and out: read once, traced for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from preflight.checks.firewallscene import where
+from rules.cluster import IPAddress
+from rules.errors import NodeprepError
+from rules.live import local_addresses, read_live, routes
+from rules.packet import TCP, UDP, Packet
+from rules.trace import Trace, Tracer
+
+_NUMBERS = {"tcp": TCP, "udp": UDP}
+# A port that clients have (IANA's ephemeral range begins at 49152).
+_CLIENT_PORT = 50000
+
+
+class FilterView:
+    """``problem``: why the rules could not be read (no root, no program); then all is unknown."""
+
+    def __init__(self) -> None:
+        self.problem = ""
+        try:
+            self._tracer = Tracer(read_live())
+            self._local = local_addresses()
+            self._routes = routes()
+        except NodeprepError as error:
+            self.problem = str(error)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """This host's own, as text; none where they could not be read."""
+        return frozenset() if self.problem else frozenset(str(one.ip) for one in self._local)
+
+    def incoming(self, source: IPAddress, ports: Iterable[tuple[str, int]]) -> dict[str, str]:
+        """What becomes of packets of ``source`` at each port of this host. See ``_said``."""
+        own = self._own(source.version)
+        return {
+            f"{port}/{protocol}": self._judge(source, own, protocol, port, "input")
+            for protocol, port in ports
+        }
+
+    def outgoing(self, destination: IPAddress, protocol: str, port: int) -> str:
+        """What becomes of this host's packets to a port of ``destination``."""
+        return self._judge(self._own(destination.version), destination, protocol, port, "output")
+
+    def _own(self, family: int) -> IPAddress | None:
+        if self.problem:
+            return None
+        found = [
+            one.ip
+            for one in self._local
+            if one.version == family and not (one.ip.is_loopback or one.ip.is_link_local)
+        ]
+        return found[0] if found else None
+
+    def _judge(
+        self,
+        source: IPAddress | None,
+        destination: IPAddress | None,
+        protocol: str,
+        port: int,
+        hook: str,
+    ) -> str:
+        if self.problem:
+            return f"unknown: {self.problem}"
+        if source is None or destination is None:
+            return "unknown: this host has no address of the family"
+        packet = Packet(
+            family=source.version,
+            protocol=_NUMBERS[protocol],
+            source=source,
+            destination=destination,
+            source_port=_CLIENT_PORT,
+            destination_port=port,
+        )
+        try:
+            found = self._tracer.trace(
+                packet, local_addresses=self._local, hook=hook, routes=self._routes
+            )
+        except NodeprepError as error:
+            return f"unknown: {error}"
+        return _said(found)
+
+
+def _said(found: Trace) -> str:
+    """Empty: let through. Else ``dropped by ...``, ``rejected by ...`` or ``unknown: ...``."""
+    if found.admitted is True:
+        return ""
+    if found.admitted is None:
+        return f"unknown: {'; '.join(found.unknown) or 'a rule that cannot be told'}"
+    verb = "rejected" if found.verdict == "reject" else "dropped"
+    return f"{verb} by {where(found.decided_by)}"

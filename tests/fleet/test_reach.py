@@ -1,0 +1,212 @@
+"""Hosts behind a router, faults put between them: each is found, laid at the right layer, and
+nothing else is reported."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.fleet.lab import Host, Lab
+from tests.kernel import require_kernel
+
+pytestmark = pytest.mark.kernel
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+
+
+def wrong(report: dict[str, Any]) -> dict[tuple[str, str, int], tuple[str, str]]:
+    """(peer, port, family) -> (outcome, layer) of all that is not simply open."""
+    return {
+        (each["peer"], f"{each['port']}/{each['protocol']}", 6 if ":" in each["address"] else 4): (
+            each["outcome"],
+            each["layer"],
+        )
+        for each in report["reaches"]
+        if each["outcome"] != "open" or each["warning"]
+    }
+
+
+def detail(report: dict[str, Any], peer: str, port: str) -> str:
+    (found,) = [
+        each["detail"]
+        for each in report["reaches"]
+        if (each["peer"], f"{each['port']}/{each['protocol']}") == (peer, port)
+    ]
+    return str(found)
+
+
+def valid(report: dict[str, Any], name: str) -> None:
+    schema = json.loads((SCHEMAS / name).read_text())
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(
+        report
+    )
+
+
+def test_without_a_fault_every_flow_of_every_role_is_open_in_both_families(tmp_path: Path) -> None:
+    require_kernel("nft")
+    hosts = (
+        Host("m1", "multi-master", 1, 11),
+        Host("m2", "multi-master", 2, 12),
+        Host("w1", "worker", 1, 21),
+    )
+    lab = Lab(hosts, tmp_path)
+    reports = lab.run("m1", "w1", families=(4, 6))
+    for report in reports.values():
+        assert wrong(report) == {}
+        assert report["verdict"] == "ready"
+        valid(report, "probe-report.schema.json")
+    ports = {
+        (each["peer"], f"{each['port']}/{each['protocol']}") for each in reports["m1"]["reaches"]
+    }
+    assert ports == {
+        ("m2", "6443/tcp"),
+        ("m2", "2379/tcp"),
+        ("m2", "2380/tcp"),
+        ("m2", "10250/tcp"),
+        ("m2", "8472/udp"),
+        ("w1", "10250/tcp"),
+        ("w1", "8472/udp"),
+    }
+    assert len(reports["m1"]["reaches"]) == 2 * len(ports)
+    heard = lab.heard("m2")
+    valid(heard, "listen-report.schema.json")
+    assert {each["source"] for each in heard["heard"]} == {
+        "192.0.2.11",
+        "2001:db8:1::11",
+        "192.0.2.21",
+        "2001:db8:1::21",
+    }
+    assert (heard["wrong"], heard["replayed"]) == (0, 0)
+
+
+FOREIGN = shlex.join(
+    [
+        sys.executable,
+        "-c",
+        "import socketserver as s\n"
+        "class H(s.BaseRequestHandler):\n"
+        "    def handle(self): self.request.sendall(b'HTTP/1.1 400 Bad Request\\r\\n')\n"
+        "s.ThreadingTCPServer.allow_reuse_address = True\n"
+        "s.ThreadingTCPServer(('', 10250), H).serve_forever()",
+    ]
+)
+# A clock five minutes behind, as the listener's answers tell it.
+LATE = shlex.join(
+    [
+        sys.executable,
+        "-c",
+        "import sys, time\n"
+        "real = time.time_ns\n"
+        "time.time_ns = lambda: real() - 300 * 10**9\n"
+        "from preflight.cli.main import run\n"
+        "sys.exit(run(sys.argv[1:]))",
+    ]
+)
+
+
+def test_the_faults_of_a_whole_cluster_each_at_its_layer_and_nothing_else(tmp_path: Path) -> None:
+    require_kernel("nft")
+    hosts = (
+        Host("m1", "multi-master", 1, 11),
+        Host("m2", "multi-master", 1, 12),
+        Host("m3", "multi-master", 2, 13),
+        Host("w1", "worker", 1, 21),
+        Host("w2", "worker", 1, 22),
+        Host("w3", "worker", 2, 23),
+        Host("w4", "worker", 2, 24),
+        Host("w5", "worker", 3, 25),
+    )
+    faults = f"""
+on w2 nft 'add table inet guard; add chain inet guard in {{ type filter hook input priority 0; }};
+  add rule inet guard in udp dport 8472 drop'
+on r nft 'add table ip way; add chain ip way f {{ type filter hook forward priority 0; }};
+  add rule ip way f ip saddr 192.0.2.0/24 tcp dport 2380 drop;
+  add rule ip way f ip saddr 192.0.2.0/24 ip daddr 198.51.100.24 tcp dport 10250 \
+    reject with icmp type admin-prohibited'
+on r ip link set to3 mtu 1400
+on r nft 'add chain ip way o {{ type filter hook output priority 0; }};
+  add rule ip way o icmp type destination-unreachable icmp code 4 drop'
+on w3 {FOREIGN} 2>/dev/null & foreign=$!
+sleep 0.5
+"""
+    lab = Lab(hosts, tmp_path, faults, programs={"m2": LATE})
+    # What stands in the way is no listener of ours, so the script ends it by its number.
+    lab.ending = "kill $foreign"
+    reports = lab.run("m1", "m3", "w1")
+    black_hole = {
+        ("w5", "10250/tcp", 4): ("mtu", "network"),
+        ("w5", "8472/udp", 4): ("mtu", "network"),
+    }
+    guarded = {("w2", "8472/udp", 4): ("filtered", "peer-firewall")}
+    foreign = {("w3", "10250/tcp", 4): ("wrong-answerer", "unknown")}
+    rejected = {("w4", "10250/tcp", 4): ("rejected", "network")}
+    assert wrong(reports["m1"]) == {
+        ("m3", "2380/tcp", 4): ("filtered", "network"),
+        **black_hole,
+        **guarded,
+        **foreign,
+        **rejected,
+    }
+    # The way back is open, and so is what comes from the other rack.
+    assert wrong(reports["m3"]) == {**black_hole, **guarded, **foreign}
+    assert wrong(reports["w1"]) == {**black_hole, **guarded, **foreign, **rejected}
+    report = reports["m1"]
+    assert "192.0.2.1, between here and the peer, says ICMP 3/13" in detail(
+        report, "w4", "10250/tcp"
+    )
+    assert "guard" in detail(report, "w2", "8472/udp")
+    assert "HTTP/1.1 400" in detail(report, "w3", "10250/tcp")
+    (udp,) = [each for each in report["reaches"] if each["peer"] == "w5" and each["port"] == 8472]
+    assert 1396 <= udp["forward_bytes"] <= 1400
+    assert "black hole" in udp["detail"]
+    clocks = [each for each in report["findings"] if each["id"] == "clocks-agree"]
+    assert [(each["status"], each["nodes"]) for each in clocks] == [("fail", ["m2"])]
+    assert "300 s behind" in clocks[0]["message"]
+
+
+def test_who_says_no_and_who_says_nothing(tmp_path: Path) -> None:
+    require_kernel("nft")
+    hosts = (
+        Host("m1", "multi-master", 1, 11),
+        Host("m2", "multi-master", 2, 12),
+        Host("gone", "worker", 2, 21),
+        Host("rejects", "worker", 2, 22),
+        Host("mute", "worker", 2, 23),
+        Host("refused", "worker", 2, 24),
+        Host("narrow", "worker", 3, 25),
+    )
+    faults = """
+on rejects nft 'add table inet guard;
+  add chain inet guard in { type filter hook input priority 0; };
+  add rule inet guard in udp dport 8472 reject; add rule inet guard in tcp dport 10250 reject'
+on r nft 'add table ip way; add chain ip way f { type filter hook forward priority 0; };
+  add rule ip way f ip saddr 198.51.100.23 udp sport 8472 drop;
+  add rule ip way f ip saddr 198.51.100.12 tcp sport 6443 drop'
+on m1 nft 'add table ip own; add chain ip own out { type filter hook output priority 0; };
+  add rule ip own out ip daddr 198.51.100.24 udp dport 8472 drop;
+  add rule ip own out ip daddr 198.51.100.24 tcp dport 10250 reject'
+on r ip link set to3 mtu 1400
+"""
+    listening = tuple(host.name for host in hosts if host.name != "gone")
+    report = Lab(hosts, tmp_path, faults, listening=listening).run("m1")["m1"]
+    assert wrong(report) == {
+        ("m2", "6443/tcp", 4): ("asymmetric", "network"),
+        ("gone", "10250/tcp", 4): ("closed", "no-listener"),
+        ("gone", "8472/udp", 4): ("closed", "no-listener"),
+        ("rejects", "10250/tcp", 4): ("rejected", "peer-firewall"),
+        # Nobody could be asked whether a listener is there, so its host's word counts.
+        ("rejects", "8472/udp", 4): ("closed", "no-listener"),
+        ("mute", "8472/udp", 4): ("asymmetric", "network"),
+        ("refused", "10250/tcp", 4): ("rejected", "own-firewall"),
+        ("refused", "8472/udp", 4): ("filtered", "own-firewall"),
+        ("narrow", "8472/udp", 4): ("mtu", "network"),
+    }
+    (narrow,) = [each for each in report["reaches"] if each["outcome"] == "mtu"]
+    # The router says so, and what uses path MTU discovery works: a warning.
+    assert narrow["warning"]
+    assert "192.0.2.1 says that it takes 1400" in narrow["detail"]
