@@ -202,7 +202,7 @@ await() {
 }
 stop_listeners() {
     for place in /proc/[0-9]*; do
-        if tr '\0' ' ' <"$place/cmdline" 2>/dev/null | grep -q ' -m preflight listen '; then
+        if tr '\0' ' ' <"$place/cmdline" 2>/dev/null | grep -q ' listen --role .* --seconds '; then
             kill -TERM "${place#/proc/}" 2>/dev/null || true
         fi
     done

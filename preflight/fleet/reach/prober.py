@@ -29,6 +29,10 @@ from preflight.fleet.reach.wire import (
 # A LAN answers within a millisecond, another continent within 300.
 PATIENCE_S = 0.8
 TRIES = 3
+# Where the way is known to be open: this many round trips, and never less than the second figure;
+# TCP sends again after 200 ms at the earliest (TCP_RTO_MIN of the kernel's include/net/tcp.h).
+_ROUND_TRIPS = 20
+_LEAST_S = {"udp": 0.15, "tcp": 0.6}
 # IPv4 and IPv6 header with UDP's.
 _UDP_HEADERS = {4: 28, 6: 48}
 # No link that carries the family may have less (RFC 791, RFC 8200).
@@ -115,7 +119,9 @@ class Prober:
         def passes(size: int, back: bool) -> bool:
             for _ in range(TRIES if size == raw.full else 2):
                 wanted = size - headers if back else SMALLEST_BYTES
-                got, icmp = self._exchange_udp(opened, raw.errand, size - headers, wanted)
+                got, icmp = self._exchange_udp(
+                    opened, raw.errand, size - headers, wanted, _patience(raw)
+                )
                 told.extend([icmp] if icmp else [])
                 if got is not None:
                     return got[0].size == max(wanted, SMALLEST_BYTES)
@@ -135,11 +141,16 @@ class Prober:
         return replace(raw, forward=forward, back=back, size_icmp=told[0] if told else None)
 
     def _exchange_udp(
-        self, opened: socket.socket, errand: Errand, size: int, wanted: int
+        self,
+        opened: socket.socket,
+        errand: Errand,
+        size: int,
+        wanted: int,
+        patience_s: float = PATIENCE_S,
     ) -> tuple[tuple[Message, int, int] | None, IcmpError | None]:
         """The right answer with the times of both, or the ICMP error in its place."""
         message = self._message(errand, size, wanted)
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + patience_s
         began = time.time_ns()
         try:
             opened.send(encode(self._key, message))
@@ -201,23 +212,32 @@ class Prober:
         if not raw.answered:
             return raw
         large = min(LARGEST_BYTES, raw.full * _SEGMENTS)
-        forward = raw.full if self._large(errand, large, SMALLEST_BYTES) else SMALLEST_BYTES
-        back = raw.full if self._large(errand, SMALLEST_BYTES, large) else SMALLEST_BYTES
+        forward = raw.full if self._large(raw, large, SMALLEST_BYTES) else SMALLEST_BYTES
+        back = raw.full if self._large(raw, SMALLEST_BYTES, large) else SMALLEST_BYTES
         return replace(raw, forward=forward, back=back)
 
-    def _large(self, errand: Errand, size: int, wanted: int) -> bool:
+    def _large(self, raw: Raw, size: int, wanted: int) -> bool:
         for _ in range(2):
-            with suppress(_Refused, OSError), self._connect(errand) as opened:
-                if not isinstance(self._exchange_tcp(opened, errand, size, wanted), bytes):
+            with suppress(_Refused, OSError), self._connect(raw.errand) as opened:
+                got = self._exchange_tcp(
+                    opened, raw.errand, size, wanted, patience_s=_patience(raw)
+                )
+                if not isinstance(got, bytes):
                     return True
         return False
 
     def _exchange_tcp(
-        self, opened: socket.socket, errand: Errand, size: int, wanted: int, kind: int = PROBE
+        self,
+        opened: socket.socket,
+        errand: Errand,
+        size: int,
+        wanted: int,
+        kind: int = PROBE,
+        patience_s: float = PATIENCE_S,
     ) -> tuple[Message, int, int] | bytes:
         """The right answer with its times, or what somebody else says."""
         message = self._message(errand, size, wanted, kind)
-        end = time.monotonic() + 2 * PATIENCE_S
+        end = time.monotonic() + patience_s
         began = time.time_ns()
         data = b""
         try:
@@ -248,6 +268,12 @@ class _Refused(Exception):
 def _socket(errand: Errand, kind: int) -> socket.socket:
     family = socket.AF_INET if errand.address.version == 4 else socket.AF_INET6
     return socket.socket(family, kind | socket.SOCK_CLOEXEC)
+
+
+def _patience(raw: Raw) -> float:
+    """How long to wait for an answer, in seconds, where small probes were answered."""
+    trips_s = _ROUND_TRIPS * (raw.rtt_ms or 0.0) / 1000
+    return min(2 * PATIENCE_S, max(_LEAST_S[raw.errand.protocol], trips_s))
 
 
 def _timed(raw: Raw, answer: Message, began_ns: int, ended_ns: int) -> Raw:
