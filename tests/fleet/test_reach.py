@@ -143,7 +143,7 @@ sleep 0.5
         ("w5", "8472/udp", 4): ("mtu", "network"),
     }
     guarded = {("w2", "8472/udp", 4): ("filtered", "peer-firewall")}
-    foreign = {("w3", "10250/tcp", 4): ("wrong-answerer", "unknown")}
+    foreign = {("w3", "10250/tcp", 4): ("wrong-answerer", "no-listener")}
     rejected = {("w4", "10250/tcp", 4): ("rejected", "network")}
     assert wrong(reports["m1"]) == {
         ("m3", "2380/tcp", 4): ("filtered", "network"),

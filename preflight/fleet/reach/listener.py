@@ -39,8 +39,9 @@ PATIENCE_S = 5.0
 # Datagrams of one socket at a time, so that a flood of one port does not starve the others.
 _AT_ONCE = 64
 _BACKLOG = 128
+# Characters of a rule that has to fit into a datagram.
+_RULE_SHOWN = 60
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
-_NAMES = {number: name for name, number in _NUMBERS.items()}
 
 Rules = Callable[[IPAddress, Iterable[tuple[str, int]]], dict[str, str]]
 HeldBy = Callable[[str, int, int], str]
@@ -167,7 +168,6 @@ class Listener:
             message is None
             or message.kind not in (PROBE, ASK)
             or (message.protocol, message.port) != (_NUMBERS[protocol], port)
-            or (message.kind == ASK and protocol != "tcp")
         ):
             self.wrong += 1
             return None
@@ -175,7 +175,8 @@ class Listener:
             self.replayed += 1
             return None
         if message.kind == ASK:
-            return self._inventory(message, plain_address(source))
+            most = message.size if protocol == "udp" else LARGEST_BYTES
+            return self._inventory(message, plain_address(source), most)
         for seen in (
             self._seen.setdefault(message.session, set()),
             self._heard.setdefault(str(plain_address(source)), set()),
@@ -186,7 +187,8 @@ class Listener:
         size = max(SMALLEST_BYTES, min(message.wanted, most))
         return self._message(message, ANSWER, size, self._node.encode()[:64])
 
-    def _inventory(self, message: Message, source: IPAddress) -> bytes:
+    def _inventory(self, message: Message, source: IPAddress, most: int) -> bytes | None:
+        """What this host knows, as much of it as ``most`` bytes hold."""
         seen = self._seen.get(message.session, set())
         told = Inventory(
             self._node,
@@ -195,10 +197,12 @@ class Listener:
             tuple(f"{port}/tcp" for port in self._half_open(source)),
             self._rules(source, self._wanted),
         )
-        body = json.dumps(told, default=vars, separators=(",", ":")).encode()
-        if len(body) > LARGEST_BYTES - OVERHEAD_BYTES:
-            body = json.dumps(replace(told, rules={}), default=vars).encode()
-        return self._message(message, INVENTORY, OVERHEAD_BYTES + len(body), body)
+        short = {label: word[:_RULE_SHOWN] for label, word in told.rules.items() if word}
+        for less in (told, replace(told, rules=short), replace(told, rules=short, ports=())):
+            body = json.dumps(less, default=vars, separators=(",", ":")).encode()
+            if len(body) <= most - OVERHEAD_BYTES:
+                return self._message(message, INVENTORY, OVERHEAD_BYTES + len(body), body)
+        return None
 
     def _message(self, asked: Message, kind: int, size: int, body: bytes) -> bytes:
         answer = Message(

@@ -58,14 +58,29 @@ class Prober:
         """Everything about one errand; never raises for what a network may do."""
         return self._tcp(errand) if errand.protocol == "tcp" else self._udp(errand)
 
-    def ask(self, errand: Errand) -> bytes | None:
+    def ask(self, raw: Raw) -> bytes | None:
         """The inventory of a peer, as JSON, over a port that answered; None where it fails."""
+        errand = raw.errand
+        if errand.protocol == "udp":
+            return self._ask_udp(raw)
         try:
             with self._connect(errand) as opened:
                 found = self._exchange_tcp(opened, errand, SMALLEST_BYTES, 0, kind=ASK)
         except (OSError, _Refused):
             return None
         return None if isinstance(found, bytes) else found[0].body
+
+    def _ask_udp(self, raw: Raw) -> bytes | None:
+        """As large a question as passes: the answer may not be larger."""
+        errand = raw.errand
+        size = min(raw.forward, raw.back) - _UDP_HEADERS[errand.address.version]
+        with suppress(OSError), _socket(errand, socket.SOCK_DGRAM) as opened:
+            opened.connect((str(errand.address), errand.port))
+            for _ in range(TRIES):
+                got, _error = self._exchange_udp(opened, errand, size, 0, kind=ASK)
+                if got is not None:
+                    return got[0].body
+        return None
 
     def _message(self, errand: Errand, size: int, wanted: int, kind: int = PROBE) -> Message:
         return Message(
@@ -147,9 +162,10 @@ class Prober:
         size: int,
         wanted: int,
         patience_s: float = PATIENCE_S,
+        kind: int = PROBE,
     ) -> tuple[tuple[Message, int, int] | None, IcmpError | None]:
         """The right answer with the times of both, or the ICMP error in its place."""
-        message = self._message(errand, size, wanted)
+        message = self._message(errand, size, wanted, kind)
         end = time.monotonic() + patience_s
         began = time.time_ns()
         try:

@@ -15,6 +15,8 @@ from preflight.fleet.reach.settle import Evidence, settle
 
 # Probes wait most of the time; a host's own limits on sockets are far above this.
 AT_ONCE = 24
+# Ways by which a peer is asked before it is left at that.
+_TRIED = 3
 
 
 def reach_all(
@@ -63,12 +65,12 @@ def _settled(
 
 
 def _ask(prober: Prober, raws: Sequence[Raw], name: str) -> Inventory | None:
-    for raw in raws:
-        errand = raw.errand
-        if errand.peer.name == name and errand.protocol == "tcp" and raw.answered:
-            body = prober.ask(errand)
-            if body is not None and (found := _inventory(body)) is not None:
-                return found
+    """Over TCP first, where any answer has room."""
+    open_ways = [raw for raw in raws if raw.errand.peer.name == name and raw.answered]
+    for raw in sorted(open_ways, key=lambda raw: raw.errand.protocol != "tcp")[:_TRIED]:
+        body = prober.ask(raw)
+        if body is not None and (found := _inventory(body)) is not None:
+            return found
     return None
 
 

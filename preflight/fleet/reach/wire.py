@@ -19,7 +19,7 @@ MAC_BYTES = 16
 OVERHEAD_BYTES = _HEADER.size + MAC_BYTES
 # Room for the answer to the smallest probe, with the longest node name.
 SMALLEST_BYTES = 160
-# The largest message: a jumbo frame's content and more; an inventory of many ports.
+# The largest message: jumbo frames, and an inventory of many ports.
 LARGEST_BYTES = 64 * 1024
 PROBE, ANSWER, ASK, INVENTORY = 1, 2, 3, 4
 KEY_BYTES = 32
