@@ -150,7 +150,7 @@ class Lab:
                 "& probes+=($!)"
             )
         # The listeners stop at a word, print what they heard, and the script waits for them.
-        lines += ['wait "${probes[@]}"', "stop_listeners", self.ending, "wait"]
+        lines += ['wait "${probes[@]}"', self.ending, "stop_listeners", "wait"]
         return lines
 
 

@@ -167,3 +167,36 @@ def test_a_broken_card_beside_the_node_is_named(tmp_path: Path) -> None:
     (found,) = [each for each in report["findings"] if each["id"] == "cards-usable"]
     assert (code, found["status"]) == (3, "unknown")
     assert "x.json: is truncated" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--peer", "w9"], "no node of the cluster file has this name"),
+        (["--peer", "boss=192.0.2.1"], "no such role"),
+        (["--peer", "worker=192.0.2.300"], "--peer worker: '192.0.2.300'"),
+        ([], "no peer is known"),
+        (["--peer", "worker=192.0.2.1", "-o", "toml"], "-o takes"),
+        (["--peer", "worker=192.0.2.1", "--key", "/nonexistent/key"], "copy the key of the node"),
+    ],
+)
+def test_probes_without_peers_or_keys_are_refused(flags: list[str], words: str) -> None:
+    done = nodeprep("probe", "--role", "worker", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["listen", "--role", "worker", "--seconds", "0"], "--seconds takes 1 to 3600"),
+        (["listen", "--role", "worker", "--seconds", "9999"], "--seconds takes 1 to 3600"),
+        (["listen", "--role", "worker", "--key", "/nonexistent/a/key"], "cannot be written"),
+        (["check", "--role", "worker", "--offline", "--peer", "worker=192.0.2.1"], "--peer sends"),
+    ],
+)
+def test_listeners_and_checks_refuse_what_they_cannot_do(flags: list[str], words: str) -> None:
+    done = nodeprep(*flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.fleet.lab import Host, Lab
+from tests.fleet.lab import NODEPREP, Host, Lab
 from tests.kernel import require_kernel
 
 pytestmark = pytest.mark.kernel
@@ -55,7 +55,16 @@ def test_without_a_fault_every_flow_of_every_role_is_open_in_both_families(tmp_p
         Host("w1", "worker", 1, 21),
     )
     lab = Lab(hosts, tmp_path)
+    lab.ending = (
+        f"on w1 {NODEPREP} check --role worker --config $LAB/w1.yaml --peer m1 --peer m2 "
+        "--key $LAB/key -o json >$LAB/check.out 2>$LAB/check.err || true"
+    )
     reports = lab.run("m1", "w1", families=(4, 6))
+    checked = json.loads((tmp_path / "check.out").read_text())
+    found = [each for each in checked["findings"] if each["id"] == "peer-reachable"]
+    assert {each["status"] for each in found} == {"pass"}
+    assert len(found) == 12
+    assert "m1 6443/tcp 192.0.2.11" in {each["subject"] for each in found}
     for report in reports.values():
         assert wrong(report) == {}
         assert report["verdict"] == "ready"

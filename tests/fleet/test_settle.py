@@ -1,0 +1,281 @@
+"""What was met and what is known beside it -> outcome and layer; and which errands a role has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from preflight.checks import peers
+from preflight.finding import Status
+from preflight.fleet.reach.model import (
+    Errand,
+    IcmpError,
+    Inventory,
+    Layer,
+    Outcome,
+    Peer,
+    Port,
+    Raw,
+    Reach,
+)
+from preflight.fleet.reach.plan import errands, served, unprobed
+from preflight.fleet.reach.settle import Evidence, settle
+from rules.cluster import Cluster, CniChoice, Role
+from rules.policy import policy
+from rules.version import Version
+from tests.nodes import healthy, judge, target
+
+PEER = Peer("w1", Role.WORKER, (ip_address("192.0.2.21"),))
+TCP = Errand(PEER, PEER.addresses[0], "tcp", 10250, ("kubelet-api",), "kubelet", "kubelet")
+UDP = Errand(PEER, PEER.addresses[0], "udp", 8472, ("flannel-vxlan",), "flannel")
+OWN = frozenset({"192.0.2.11"})
+TUNNEL = Inventory("w1", (Port("udp", 4, 8472, held_by="the kernel"),))
+
+
+def bound(errand: Errand, **changes: Any) -> Inventory:
+    port = Port(errand.protocol, 4, errand.port, **changes)
+    return Inventory("w1", (port,))
+
+
+def told(errand: Errand, rule: str = "", **changes: Any) -> Inventory:
+    return replace(bound(errand), rules={errand.label: rule}, **changes)
+
+
+def open_raw(errand: Errand = UDP, **changes: Any) -> Raw:
+    values = {"sent": 3, "answered": 3, "rtt_ms": 0.4, "clock_ms": 1.0, "full": 1500,
+              "forward": 1500, "back": 1500, **changes}  # fmt: skip
+    return Raw(errand, **values)
+
+
+def icmp(sender: str, type: int, code: int, mtu: int = 0) -> IcmpError:
+    return IcmpError(sender, type, code, mtu)
+
+
+CASES: dict[str, tuple[Raw, Evidence, Outcome, Layer, str]] = {
+    "open": (open_raw(), Evidence(), Outcome.OPEN, Layer.NONE, "1500 bytes"),
+    "loss": (open_raw(answered=2), Evidence(), Outcome.OPEN, Layer.NETWORK, "1 of 3"),
+    "black hole": (
+        open_raw(forward=1400), Evidence(), Outcome.MTU, Layer.NETWORK, "black hole"
+    ),
+    "told size": (
+        open_raw(forward=1400, size_icmp=icmp("192.0.2.1", 3, 4, 1400)),
+        Evidence(), Outcome.MTU, Layer.NETWORK, "192.0.2.1 says that it takes 1400",
+    ),
+    "black hole back": (
+        open_raw(back=1300), Evidence(), Outcome.MTU, Layer.NETWORK, "back from the peer"
+    ),
+    "no way": (
+        Raw(UDP, unreachable="Network is unreachable"),
+        Evidence(), Outcome.UNREACHABLE, Layer.NETWORK, "no way there",
+    ),
+    "reset, nobody asked": (
+        Raw(TCP, reset=True), Evidence(), Outcome.CLOSED, Layer.NO_LISTENER, "a reset"
+    ),
+    "reset, not bound": (
+        Raw(TCP, reset=True), Evidence(inventory=bound(TCP, problem="Permission denied")),
+        Outcome.CLOSED, Layer.NO_LISTENER, "Permission denied",
+    ),
+    "reset, bound": (
+        Raw(TCP, reset=True),
+        Evidence(inventory=told(TCP, "rejected by rule 3")),
+        Outcome.REJECTED, Layer.PEER_FIREWALL, "rejected by rule 3",
+    ),
+    "port unreachable": (
+        Raw(UDP, icmp=icmp("192.0.2.21", 3, 3)),
+        Evidence(), Outcome.CLOSED, Layer.NO_LISTENER, "port unreachable",
+    ),
+    "port unreachable, bound": (
+        Raw(UDP, icmp=icmp("192.0.2.21", 3, 3)), Evidence(inventory=bound(UDP)),
+        Outcome.REJECTED, Layer.PEER_FIREWALL, "3/3",
+    ),
+    "port unreachable to TCP": (
+        Raw(TCP, icmp=icmp("192.0.2.21", 3, 3)),
+        Evidence(), Outcome.REJECTED, Layer.PEER_FIREWALL, "3/3",
+    ),
+    "router rejects": (
+        Raw(TCP, icmp=icmp("192.0.2.1", 3, 13)),
+        Evidence(own_addresses=OWN), Outcome.REJECTED, Layer.NETWORK, "192.0.2.1, between",
+    ),
+    "own host rejects": (
+        Raw(TCP, icmp=icmp("192.0.2.11", 3, 3)),
+        Evidence(own_addresses=OWN, own_rule="rejected by rule 1"),
+        Outcome.REJECTED, Layer.OWN_FIREWALL, "rejected by rule 1",
+    ),
+    "nobody on the link": (
+        Raw(TCP, icmp=icmp("192.0.2.11", 3, 1)),
+        Evidence(own_addresses=OWN), Outcome.UNREACHABLE, Layer.NETWORK, "on the link",
+    ),
+    "real component": (
+        Raw(TCP, connected=True),
+        Evidence(inventory=bound(TCP, held_by="kubelet (process 7, kubelet.service)")),
+        Outcome.OPEN, Layer.NONE, "kubelet (process 7, kubelet.service) itself is there",
+    ),
+    "foreign program": (
+        Raw(TCP, connected=True, spoken="HTTP/1.1 400"),
+        Evidence(inventory=bound(TCP, held_by="nginx (process 7)")),
+        Outcome.WRONG, Layer.NO_LISTENER, "nginx (process 7) holds the port on the peer, and not",
+    ),
+    "somebody between": (
+        Raw(TCP, connected=True), Evidence(inventory=bound(TCP)),
+        Outcome.WRONG, Layer.NETWORK, "answers in its place",
+    ),
+    "somebody, nobody asked": (
+        Raw(TCP, connected=True, spoken="\x1b[2J"),
+        Evidence(), Outcome.WRONG, Layer.UNKNOWN, r"\\x1b",
+    ),
+    "own rule drops": (
+        Raw(UDP), Evidence(own_rule="dropped by rule 1", inventory=told(UDP)),
+        Outcome.FILTERED, Layer.OWN_FIREWALL, "on this host dropped by rule 1",
+    ),
+    "peer's rule drops": (
+        Raw(UDP), Evidence(inventory=told(UDP, "dropped by rule 2")),
+        Outcome.FILTERED, Layer.PEER_FIREWALL, "on the peer dropped by rule 2",
+    ),
+    "peer's card says so": (
+        Raw(UDP), Evidence(admits="dropped"), Outcome.FILTERED, Layer.PEER_FIREWALL, "by its card"
+    ),
+    "between, by the listener": (
+        Raw(UDP), Evidence(inventory=told(UDP)), Outcome.FILTERED, Layer.NETWORK, "between them"
+    ),
+    "between, by the card": (
+        Raw(UDP), Evidence(admits="admitted"), Outcome.FILTERED, Layer.NETWORK, "between them"
+    ),
+    "answer lost": (
+        Raw(UDP), Evidence(inventory=told(UDP, seen=("8472/udp",))),
+        Outcome.ASYMMETRIC, Layer.NETWORK, "on the way back",
+    ),
+    "half open": (
+        Raw(TCP), Evidence(inventory=told(TCP, half_open=("10250/tcp",))),
+        Outcome.ASYMMETRIC, Layer.NETWORK, "on the way back",
+    ),
+    "tunnel": (
+        Raw(UDP), Evidence(inventory=TUNNEL), Outcome.UNKNOWN, Layer.NONE, "the kernel holds"
+    ),
+    "nothing known": (
+        Raw(UDP), Evidence(), Outcome.FILTERED, Layer.UNKNOWN, "could not be asked"
+    ),
+    "rules not readable": (
+        Raw(UDP), Evidence(inventory=told(UDP, "unknown: run it as root")),
+        Outcome.FILTERED, Layer.UNKNOWN, "run it as root",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outcome_and_layer(name: str) -> None:
+    raw, known, outcome, layer, words = CASES[name]
+    found = settle(raw, known)
+    assert (found.outcome, found.layer) == (outcome, layer)
+    assert re.search(words.replace("(", r"\(").replace(")", r"\)"), found.detail)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_verdict_is_a_judgement_with_a_remedy(name: str) -> None:
+    raw, known, outcome, _, _ = CASES[name]
+    found = peers.judged(settle(raw, known))
+    assert "w1" in found.subject
+    if outcome is Outcome.OPEN:
+        assert found.status in (Status.PASS, Status.WARN)
+    elif outcome is Outcome.UNKNOWN:
+        assert found.status is Status.UNKNOWN
+    else:
+        assert found.status is (Status.WARN if name == "told size" else Status.FAIL)
+        assert found.remedy
+        assert found.nodes == ("w1",)
+
+
+def test_the_check_judges_what_probes_met_and_nothing_where_none_were_asked_for() -> None:
+    assert judge("peer-reachable", healthy(), target()) == []
+    reaches = (settle(open_raw(), Evidence()), settle(Raw(UDP), Evidence(admits="dropped")))
+    found = judge("peer-reachable", healthy(), replace(target(), reaches=reaches))
+    assert [each.status for each in found] == [Status.PASS, Status.FAIL]
+    assert found[1].remedy == "on w1: nodeprep firewall apply --role worker --posture allow"
+
+
+@pytest.mark.parametrize(
+    ("clock_ms", "rtt_ms", "status"),
+    [
+        (-300_000.0, 1.0, Status.FAIL),
+        (300_000.0, 1.0, Status.FAIL),
+        (60_000.0, 1.0, Status.PASS),
+        (60_400.0, 1000.0, Status.PASS),
+        (60_600.0, 1000.0, Status.FAIL),
+    ],
+)
+def test_a_clock_is_off_by_more_than_the_round_trip_may_explain(
+    clock_ms: float, rtt_ms: float, status: Status
+) -> None:
+    reach = settle(open_raw(clock_ms=clock_ms, rtt_ms=rtt_ms), Evidence())
+    (found,) = peers.clocks([reach])
+    assert found.status is status
+    assert list(peers.clocks([Reach(UDP, Outcome.CLOSED, Layer.NONE, "", Raw(UDP))])) == []
+
+
+def _wanted(own: Role, peer: Role, cluster: Cluster) -> set[str]:
+    there = Peer("p", peer, (ip_address("192.0.2.9"),))
+    found = errands(own, (there,), cluster, Version(1, 37), proxy_disabled=False)
+    return {each.label for each in found}
+
+
+FLANNEL = Cluster(cni=CniChoice("flannel", "vxlan"))
+EXTERNAL = Cluster(cni=CniChoice("flannel", "vxlan"), external_etcd=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "peer", "cluster", "labels"),
+    [
+        (Role.WORKER, Role.MULTI_MASTER, FLANNEL, {"6443/tcp", "10250/tcp", "8472/udp"}),
+        (
+            Role.MULTI_MASTER,
+            Role.MULTI_MASTER,
+            FLANNEL,
+            {"6443/tcp", "2379/tcp", "2380/tcp", "10250/tcp", "8472/udp"},
+        ),
+        (Role.MULTI_MASTER, Role.WORKER, FLANNEL, {"10250/tcp", "8472/udp"}),
+        (Role.WORKER, Role.WORKER, FLANNEL, {"10250/tcp", "8472/udp"}),
+        (Role.MULTI_MASTER, Role.ETCD, EXTERNAL, {"2379/tcp"}),
+        (Role.ETCD, Role.ETCD, EXTERNAL, {"2379/tcp", "2380/tcp"}),
+        (Role.WORKER, Role.ETCD, EXTERNAL, set()),
+    ],
+)
+def test_which_ports_a_role_must_reach(
+    own: Role, peer: Role, cluster: Cluster, labels: set[str]
+) -> None:
+    assert _wanted(own, peer, cluster) == labels
+
+
+@pytest.mark.parametrize("own", list(Role))
+@pytest.mark.parametrize("peer", list(Role))
+@pytest.mark.parametrize("cni", ["flannel/vxlan", "calico", "cilium", "weave", "kube-ovn"])
+def test_what_is_probed_is_listened_on(own: Role, peer: Role, cni: str) -> None:
+    name, _, mode = cni.partition("/")
+    for external in (False, True):
+        cluster = Cluster(cni=CniChoice(name, mode), external_etcd=external)
+        ports = served(policy(peer, cluster, version=Version(1, 37)))
+        assert _wanted(own, peer, cluster) <= {f"{port}/{name}" for name, port in ports}
+
+
+def test_each_family_that_a_peer_has_is_an_errand() -> None:
+    both = (ip_address("192.0.2.9"), ip_address("2001:db8::9"))
+    cluster = replace(
+        FLANNEL, pod_subnets=(ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56"))
+    )
+    found = errands(
+        Role.WORKER, (Peer("p", Role.WORKER, both),), cluster, Version(1, 37), proxy_disabled=False
+    )
+    assert {(each.label, each.address.version) for each in found} == {
+        ("10250/tcp", 4),
+        ("10250/tcp", 6),
+        ("8472/udp", 4),
+        ("8472/udp", 6),
+    }
+
+
+def test_what_no_probe_carries_is_named() -> None:
+    cluster = Cluster(cni=CniChoice("calico", "ipip"))
+    peer = Peer("p", Role.WORKER, (ip_address("192.0.2.9"),))
+    assert "protocol 4 (ipip)" in unprobed(Role.WORKER, (peer,), cluster, Version(1, 37))
