@@ -27,7 +27,9 @@ def compare(
     ] = False,
     output: Annotated[
         str,
-        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml, junit or sarif."),
+        typer.Option(
+            "-o", "--output", metavar="FORMAT", help="text, json, yaml, junit, sarif or html."
+        ),
     ] = "text",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")] = False,
     verbose: Annotated[

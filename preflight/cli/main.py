@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": ("compare", "Compare the cards of many nodes: clones, disagreements, overlaps."),
     "listen": ("listen", "Listen on a role's real ports, for probes of other nodes."),
     "probe": ("probe", "Probe every flow that this node must be able to send to its peers."),
+    "fleet": ("fleet", "Many nodes as one: the answer of a whole run, as text or one page."),
     "ports": ("ports", "List the ports and protocols that a role needs, with their reasons."),
     "cni": ("cni", "The pod network by the reference plugins: add, prove, keep clean."),
     "firewall": ("firewall", "The host firewall that a role needs: render, apply, trace, prove."),

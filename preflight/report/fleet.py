@@ -13,7 +13,8 @@ SCHEMA_VERSION = 1
 
 @record
 class CompareReport:
-    """One run of `nodeprep compare`. ``nodes`` are the labels of the cards that were compared."""
+    """One run of `nodeprep compare`. ``nodes`` are the labels of the cards that were compared,
+    ``notes`` what a sampled run may have missed, a line each."""
 
     cluster: str
     nodes: tuple[str, ...]
@@ -21,6 +22,7 @@ class CompareReport:
     duration_ms: float
     findings: tuple[Finding, ...]
     strict: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def node(self) -> str:
@@ -46,7 +48,8 @@ class CompareReport:
     def heading(self) -> str:
         """The first line for a person."""
         count = len(self.nodes)
-        return f"{count} node{'' if count == 1 else 's'} of the cluster {self.cluster}, compared"
+        said = f"{count} node{'' if count == 1 else 's'} of the cluster {self.cluster}, compared"
+        return ". ".join([said, *self.notes])
 
     @property
     def properties(self) -> dict[str, str]:
@@ -69,6 +72,7 @@ def document(report: CompareReport) -> dict[str, Any]:
         "kind": "CompareReport",
         "cluster": report.cluster,
         "nodes": list(report.nodes),
+        "notes": list(report.notes),
         "started": report.started,
         "duration_ms": round(report.duration_ms, 1),
         "verdict": report.verdict.value,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from preflight.report.model import Report
 from rules.errors import UsageError
 
-FORMATS = ("text", "json", "yaml", "junit", "sarif")
+if TYPE_CHECKING:
+    from preflight.report.html import Picture
+
+FORMATS = ("text", "json", "yaml", "junit", "sarif", "html")
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -41,8 +44,11 @@ def render(
     quiet: bool,
     verbose: bool,
     stream: TextIO,
+    picture: Picture | None = None,
 ) -> str:
-    """The report as text in ``form``. Raises UsageError for a format that does not exist."""
+    """The report as text in ``form``; ``picture`` is what a page of many nodes has beside it.
+
+    Raises UsageError for a format that does not exist."""
     check_format(form)
     if form == "text":
         from preflight.report import text
@@ -66,4 +72,6 @@ def render(
         from preflight.report import sarif
 
         return sarif.render(report)
-    raise AssertionError(form)
+    from preflight.report import html
+
+    return html.render(report, picture)

@@ -64,6 +64,12 @@ def xml_remark(text: object) -> str:
     return re.sub(r"-(?=-|$)", "?", plain(text, 200))
 
 
+def short(text: object, most: int) -> str:
+    """At most ``most`` characters; a cut shows as ``...``. For what autoescape makes safe."""
+    whole = str(text)
+    return whole if len(whole) <= most else f"{whole[: most - 3]}..."
+
+
 def shell(text: object) -> str:
     """One word of a POSIX shell."""
     return shlex.quote(str(text))
@@ -84,13 +90,13 @@ def _load(name: str) -> str | None:
 
 @cache
 def environment() -> Environment:
-    """One environment for all targets: strict, and with XML's escapes in files of XML."""
+    """One environment for all targets: strict, and with escapes in files of XML and HTML."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
     made = Environment(
         loader=FunctionLoader(_load),
         undefined=StrictUndefined,
-        autoescape=select_autoescape(enabled_extensions=("xml.j2",), default=False),
+        autoescape=select_autoescape(enabled_extensions=("xml.j2", "html.j2"), default=False),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -107,6 +113,7 @@ def environment() -> Environment:
         remark=remark,
         xml_remark=xml_remark,
         shell=shell,
+        short=short,
     )
     return made
 

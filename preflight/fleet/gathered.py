@@ -1,0 +1,152 @@
+"""What a run gathered in one directory: cards, and the reports of probes, by what each file is."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from preflight.fleet.card import Filed, Misfit
+from preflight.fleet.readcards import read_cards
+from rules.errors import ConfigError, UsageError
+from rules.files import read_input
+from rules.record import record
+
+# A probe report has about 1 KiB for each port of each peer.
+REPORT_LIMIT_BYTES = 32 * 1024 * 1024
+_REMEDY = "run the probe again, with this version of nodeprep"
+_TEXTS = ("peer", "peer_role", "address", "protocol", "component", "outcome", "layer", "detail")
+
+
+@record
+class Probed:
+    """One port of one peer as a node's report has it; ``sender`` is the node that probed."""
+
+    sender: str
+    sender_role: str
+    peer: str
+    peer_role: str
+    label: str
+    component: str
+    outcome: str
+    layer: str
+    detail: str
+    warning: bool
+    rtt_ms: float | None
+    clock_ms: float | None
+
+
+@record
+class Gathered:
+    """``probes`` in the order of the files. ``plan``: k and seed of a sampled run, None without."""
+
+    filed: tuple[Filed, ...]
+    misfits: tuple[Misfit, ...]
+    probes: tuple[Probed, ...]
+    probers: tuple[str, ...]
+    plan: tuple[int, int] | None = None
+
+
+def gather(directory: str) -> Gathered:
+    """Everything in ``directory``: ``*.json`` of the kinds Card, ProbeReport, ListenReport and
+    ProbePlan. Raises ConfigError for a directory that cannot be read, UsageError for an empty one.
+    """
+    try:
+        names = sorted(name for name in os.listdir(directory) if _counts(name))
+    except OSError as error:
+        raise ConfigError(directory, f"cannot be read: {error.strerror}") from None
+    cards: list[str] = []
+    misfits: list[Misfit] = []
+    probes: list[Probed] = []
+    probers: list[str] = []
+    plan: tuple[int, int] | None = None
+    for name in names:
+        path = os.path.join(directory, name)
+        try:
+            text = read_input(path, limit_bytes=REPORT_LIMIT_BYTES)
+        except ConfigError as error:
+            misfits.append(Misfit(path, error.problem, "remove it, or make it readable"))
+            continue
+        kind = _kind(text)
+        if kind == "Card":
+            cards.append(path)
+        elif kind == "ProbeReport":
+            try:
+                sender, found = _read_report(json.loads(text))
+                probers.append(sender)
+                probes += found
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                problem = f"is no probe report that can be used: {str(error)[:100]}"
+                misfits.append(Misfit(path, problem, _REMEDY))
+        elif kind == "ProbePlan":
+            plan = _read_plan(text) or plan
+        elif kind != "ListenReport":
+            # Broken, or nothing of ours: reading it as a card says what is wrong.
+            cards.append(path)
+    if not names:
+        raise UsageError(f"nothing is in {directory}; gather cards and probe reports there")
+    filed, broken = read_cards(cards) if cards else ([], [])
+    return Gathered(tuple(filed), (*misfits, *broken), tuple(probes), tuple(probers), plan)
+
+
+def _counts(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
+
+
+def _kind(text: str) -> str:
+    """The kind that a document says, without reading all of it twice."""
+    for kind in ("Card", "ProbeReport", "ListenReport", "ProbePlan"):
+        if f'"kind": "{kind}"' in text or f'"kind":"{kind}"' in text:
+            return kind
+    return ""
+
+
+def _read_report(value: Any) -> tuple[str, list[Probed]]:
+    if value["schema_version"] != 1:
+        raise ValueError(f"schema_version is {value['schema_version']!r}, and 1 is known")
+    sender, role = _text(value, "node"), _text(value, "role")
+    return sender, [_probed(sender, role, each) for each in value["reaches"]]
+
+
+def _probed(sender: str, role: str, value: Any) -> Probed:
+    texts = {name: _text(value, name) for name in _TEXTS}
+    port, warning = value["port"], value["warning"]
+    if type(port) is not int or type(warning) is not bool:
+        raise ValueError("port is no number, or warning neither true nor false")
+    return Probed(
+        sender=sender,
+        sender_role=role,
+        peer=texts["peer"],
+        peer_role=texts["peer_role"],
+        label=f"{port}/{texts['protocol']}",
+        component=texts["component"],
+        outcome=texts["outcome"],
+        layer=texts["layer"],
+        detail=texts["detail"],
+        warning=warning,
+        rtt_ms=_number(value, "rtt_ms"),
+        clock_ms=_number(value, "clock_ms"),
+    )
+
+
+def _text(value: Any, name: str) -> str:
+    found = value[name]
+    if type(found) is not str:
+        raise ValueError(f"{name} is no text")
+    return found
+
+
+def _number(value: Any, name: str) -> float | None:
+    found = value[name]
+    if found is not None and type(found) not in (int, float):
+        raise ValueError(f"{name} is no number")
+    return None if found is None else float(found)
+
+
+def _read_plan(text: str) -> tuple[int, int] | None:
+    try:
+        value = json.loads(text)
+        k, seed = value["k"], value["seed"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (k, seed) if type(k) is int and type(seed) is int else None

@@ -1,0 +1,148 @@
+"""`nodeprep fleet report`: what was gathered as one answer, in every format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from preflight.fleet.answer import cells, clocks
+from preflight.fleet.gathered import Probed, gather
+from rules.errors import ConfigError, UsageError
+from tests.cli.test_main import nodeprep
+from tests.fleet.decks import healthy, write
+from tests.fleet.gatherings import HOSTILE, gathering, seeded
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "compare-report.schema.json"
+
+
+def run(place: Path, *flags: str) -> tuple[int, dict[str, Any]]:
+    done = nodeprep("fleet", "report", str(place), "-o", "json", *flags)
+    assert done.stderr == ""
+    report: dict[str, Any] = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(report)
+    return done.returncode, report
+
+
+def wrong(report: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (each["id"], each["subject"]): each
+        for each in report["findings"]
+        if each["status"] in ("fail", "warn", "unknown")
+    }
+
+
+def test_what_many_senders_meet_at_one_peer_is_one_finding(tmp_path: Path) -> None:
+    gathering(tmp_path, healthy())
+    code, report = run(tmp_path)
+    found = wrong(report)
+    assert code == 1
+    assert set(found) == {("peer-reachable", "w5 8472/udp"), ("peer-reachable", "w4 10250/tcp")}
+    dead = found["peer-reachable", "w5 8472/udp"]
+    assert dead["nodes"] == ["w5", "m1", "m2", "m3", "w4", "w6", "w7"]
+    assert (
+        "is filtered [the peer's packet filter] from m1, m2, m3, w4, w6 and w7" in (dead["message"])
+    )
+    assert found["peer-reachable", "w4 10250/tcp"]["nodes"] == ["w4", "m1"]
+
+
+def test_cards_and_reachability_are_one_answer(tmp_path: Path) -> None:
+    seeded(tmp_path)
+    _, report = run(tmp_path)
+    assert {id for id, _ in wrong(report)} == {
+        "machine-id-unique",
+        "pod-cidrs-disjoint",
+        "peer-reachable",
+    }
+
+
+def test_a_node_that_did_not_probe_is_unknown(tmp_path: Path) -> None:
+    gathering(tmp_path, healthy())
+    (tmp_path / "probe-00006.json").unlink()
+    found = wrong(run(tmp_path)[1])
+    silent = found["peer-reachable", "not probed"]
+    assert (silent["status"], silent["nodes"]) == ("unknown", ["w7"])
+
+
+def test_cards_alone_are_compared_as_ever(tmp_path: Path) -> None:
+    write(tmp_path, healthy())
+    code, report = run(tmp_path)
+    assert (code, wrong(report)) == (0, {})
+    assert "peer-reachable" not in {each["id"] for each in report["findings"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind": "ProbeReport"}',
+        '{"kind": "ProbeReport", "schema_version": 2, "node": "x", "role": "worker"}',
+        '{"kind": "ProbeReport", "schema_version": 1, "node": 7, "role": "", "reaches": []}',
+        '{"kind": "ProbeReport", "schema_version": 1, "node": "x", "role": "", "reaches": [{}]}',
+        '{"kind": "ProbeReport", "schema_version": 1, "node": "x", "role": "", "reaches": ',
+        "not JSON at all",
+        "",
+    ],
+)
+def test_what_is_no_report_is_named_and_the_rest_counts(tmp_path: Path, text: str) -> None:
+    gathering(tmp_path, healthy())
+    (tmp_path / "x.json").write_text(text)
+    found = wrong(run(tmp_path)[1])
+    assert {id for id, _ in found} == {"cards-usable", "peer-reachable"}
+    assert found["cards-usable", str(tmp_path / "x.json")]["status"] == "unknown"
+
+
+def test_a_sampled_run_says_what_it_may_have_missed(tmp_path: Path) -> None:
+    write(tmp_path, healthy(97))
+    (tmp_path / "plan.json").write_text('{"kind": "ProbePlan", "k": 3, "seed": 7}')
+    (note,) = run(tmp_path)[1]["notes"]
+    assert "every master and 3 others (seed 7)" in note
+    # 97 workers: a way between two of them is tried with probability 3/96.
+    assert "with probability 0.9688" in note
+
+
+def test_clocks_are_measured_and_the_one_that_is_off_is_named() -> None:
+    def probed(sender: str, peer: str, ahead_ms: float) -> Probed:
+        return Probed(
+            sender, "worker", peer, "worker", "10250/tcp", "", "open", "", "", False, 1, ahead_ms
+        )
+
+    names, off = ("a", "b", "c", "d"), {"c": -300_000.0}
+    probes = [
+        probed(one, other, off.get(other, 0.0) - off.get(one, 0.0))
+        for one in names
+        for other in names
+        if one != other
+    ]
+    (found,) = clocks(probes)
+    assert (found.nodes, found.observed) == (("c",), "-300.0 s")
+    (fine,) = clocks(probes[:1])
+    assert fine.nodes == ()
+
+
+def test_a_pair_has_the_worse_of_two_families() -> None:
+    def probed(outcome: str) -> Probed:
+        return Probed("a", "", "b", "", "1/tcp", "", outcome, "", outcome, False, None, None)
+
+    (cell,) = cells([probed("open"), probed("filtered"), probed("open")])
+    assert (cell.worst, cell.flows) == ("filtered", {"1/tcp": ("filtered", "filtered")})
+
+
+def test_an_empty_place_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing is in"):
+        gather(str(tmp_path))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        gather(str(tmp_path / "no"))
+
+
+@pytest.mark.parametrize("form", ["text", "yaml", "junit", "sarif", "html"])
+def test_every_format_is_made_of_hostile_input(tmp_path: Path, form: str) -> None:
+    seeded(tmp_path)
+    done = nodeprep("fleet", "report", str(tmp_path), "-o", form)
+    assert (done.returncode, done.stderr) == (1, "")
+    if form == "html":
+        assert HOSTILE not in done.stdout
+        assert "{{7*7}}" in done.stdout
+        assert "nnnn" * 200 not in done.stdout

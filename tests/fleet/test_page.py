@@ -1,0 +1,201 @@
+"""The page in a real browser: what it shows, asks for, lets people do, and for whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from html import unescape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_main import nodeprep
+from tests.fleet.gatherings import HOSTILE, seeded
+from tests.kernel import require_kernel
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--virtual-time-budget=20000",
+)  # fmt: skip
+_BROWSERS_OWN = re.compile(r"https?://[a-z0-9.]*\b(google|googleapis|gvt1)\.com/")
+# Appended to a copy of the page, whose own scripts have run by then: acts as a person would, and
+# writes down what came of it.
+_ACT = """
+<pre id="seen"></pre>
+<script>
+"use strict";
+const seen = {errors: window.errors, title: document.title};
+const shown = () => [...document.querySelectorAll(".finding")].filter((f) => !f.hidden).length;
+const set = (id, value, kind) => {
+  const item = document.getElementById(id);
+  item.value = value;
+  item.dispatchEvent(new Event(kind, {bubbles: true}));
+};
+seen.at_first = shown();
+set("status", "", "change");
+seen.all = shown();
+set("search", "machine-id-unique", "input");
+seen.by_word = [...document.querySelectorAll(".finding")].filter((f) => !f.hidden)
+  .map((f) => f.textContent.replace(/\\s+/g, " "));
+set("search", "", "input");
+set("status", "fail", "change");
+seen.failed = shown();
+const button = (pair) => [...document.querySelectorAll(".heat button")]
+  .find((item) => item.dataset.pair === pair);
+if (document.querySelector(".heat")) {
+  const broken = button("m1 to w4");
+  broken.focus();
+  seen.focused = document.activeElement === broken;
+  seen.reason = document.getElementById("reason").textContent;
+  seen.label = broken.getAttribute("aria-label");
+  seen.mark = broken.textContent + button("m1 to w5").textContent + button("w4 to m1").textContent;
+  set("flow", "8472/udp", "change");
+  seen.mark_udp = broken.textContent + button("m1 to w5").textContent;
+  set("flow", "", "change");
+}
+seen.nodes = [...document.querySelectorAll(".node th")].map((item) => item.textContent);
+seen.resources = performance.getEntriesByType("resource").map((entry) => entry.name);
+seen.images = document.images.length;
+seen.scripts = document.scripts.length;
+set("status", "todo", "change");
+document.getElementById("seen").textContent = JSON.stringify(seen);
+</script>
+"""
+_WATCH = """<script>
+window.errors = [];
+window.addEventListener("error", (event) => window.errors.push(String(event.message)));
+document.addEventListener("securitypolicyviolation",
+  (event) => window.errors.push("policy: " + event.blockedURI));
+</script>"""
+_AXE = """
+<pre id="axe"></pre>
+<script>%s</script>
+<script>
+axe.run(document, {resultTypes: ["violations"]}).then((found) => {
+  document.getElementById("axe").textContent = JSON.stringify(found.violations.map((one) =>
+    [one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 200)).slice(0, 3)]));
+});
+</script>
+"""
+
+
+def browse(page: Path, *flags: str) -> tuple[str, str]:
+    """The document after its scripts have run, and what the browser wrote about it."""
+    place = page.parent / "browser"
+    done = subprocess.run(
+        # Without any network: the browser itself would look for updates.
+        ["unshare", "--net", "chromium", *FLAGS, f"--user-data-dir={place}",
+         "--enable-logging=stderr", f"--log-net-log={page.parent / 'net.json'}", *flags,
+         "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "HOME": str(page.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout, done.stderr
+
+
+def requests(page: Path) -> list[str]:
+    """Every address that the page made the browser ask for; the browser's own maker aside."""
+    text = (page.parent / "net.json").read_text()
+    found = re.findall(r'"url":"((?:https?|wss?|ftp):[^"]*)"', text)
+    return sorted({url for url in found if not _BROWSERS_OWN.match(url)})
+
+
+def told(document: str, id: str) -> Any:
+    match = re.search(rf'<pre id="{id}">(.*?)</pre>', document, re.DOTALL)
+    assert match is not None
+    assert match[1], f"nothing is written in {id}"
+    return json.loads(unescape(match[1]))
+
+
+def prepared(page: Path, text: str, more: str) -> Path:
+    """A copy with scripts that watch before its own and act after them."""
+    copy = page.with_name("acted.html")
+    copy.write_text(
+        text.replace("<title>", f"{_WATCH}<title>", 1).replace("</body>", f"{more}</body>")
+    )
+    return copy
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    require_kernel("chromium")
+    (tmp_path / "run").mkdir()
+    seeded(tmp_path / "run")
+    path = tmp_path / "page.html"
+    path.write_text(nodeprep("fleet", "report", str(tmp_path / "run"), "-o", "html").stdout)
+    return path
+
+
+@pytest.mark.kernel
+def test_the_page_shows_the_faults_and_asks_for_nothing(page: Path) -> None:
+    acted = prepared(page, page.read_text(), _ACT)
+    document, log = browse(acted)
+    seen = told(document, "seen")
+    assert seen["errors"] == []
+    assert "CONSOLE" not in log
+    assert (requests(acted), seen["resources"]) == ([], [])
+    assert seen["title"].startswith("not-ready: ")
+    # A clone, overlapping ranges, a dead port and a rejected one.
+    assert (seen["at_first"], seen["failed"]) == (4, 4)
+    assert seen["all"] > seen["failed"]
+    (clone,) = seen["by_word"]
+    assert "w4 and w6 have the machine ID in common" in clone
+    assert seen["focused"]
+    assert seen["reason"].startswith("m1 to w4. 10250/tcp rejected: 192.0.2.1 says ICMP 3/13")
+    assert seen["label"] == "m1 to w4: rejected"
+    assert (seen["mark"], seen["mark_udp"]) == ("xx+", "+x")
+    assert HOSTILE in seen["nodes"]
+    assert f"{'n' * 60}..." in seen["nodes"]
+    # The page's own script and the two of this test; what names hold made no element.
+    assert (seen["images"], seen["scripts"]) == (0, 3)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_problem(page: Path, scheme: str) -> None:
+    spec = find_spec("axe_core_python")
+    assert spec is not None
+    assert spec.origin is not None
+    axe = (Path(spec.origin).parent / "axe.min.js").read_text()
+    text = page.read_text()
+    if scheme == "dark":
+        text = text.replace("@media (prefers-color-scheme: dark)", "@media all")
+    acted = prepared(page, text, _AXE % axe.replace("</script", r"<\/script"))
+    found = told(browse(acted)[0], "axe")
+    assert found == []
+
+
+@pytest.mark.kernel
+def test_what_the_tests_look_for_they_would_find(page: Path) -> None:
+    """A page that asks, breaks and has no names: each is seen."""
+    text = page.read_text().replace("default-src 'none'", "default-src *")
+    text = text.replace(
+        "<h1>", '<img src="http://192.0.2.66/x.png"><script>nonsense()</script><h1>'
+    )
+    acted = prepared(page, text, _ACT)
+    document, log = browse(acted)
+    seen = told(document, "seen")
+    assert requests(acted) == ["http://192.0.2.66/x.png"]
+    assert "CONSOLE" in log
+    assert any("nonsense" in each for each in seen["errors"])
+
+
+@pytest.mark.kernel
+def test_the_page_of_one_node(tmp_path: Path) -> None:
+    require_kernel("chromium")
+    path = tmp_path / "node.html"
+    done = nodeprep("check", "--role", "worker", "--facts", "docs/examples/node.json", "-o", "html")
+    assert done.returncode == 1
+    acted = prepared(path, done.stdout, _ACT)
+    document, log = browse(acted)
+    seen = told(document, "seen")
+    assert (seen["errors"], "CONSOLE" in log, requests(acted)) == ([], False, [])
+    assert seen["failed"] == 4
+    assert seen["nodes"] == []
+    assert "swapoff -a" in document
