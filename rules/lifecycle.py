@@ -21,7 +21,7 @@ from rules.apply import (
 )
 from rules.backend import BACKENDS, Change, Own, backend, changes
 from rules.errors import CommandError
-from rules.persist import is_persistent, persistence_changes
+from rules.persist import BOOT, SCRIPT, is_persistent, persistence_changes, systemd_runs
 from rules.record import record
 from rules.render import Posture
 from rules.rollback import Pending, disarm, now, read_pending, settle, undo
@@ -199,14 +199,19 @@ def verify(request: Request, store: Store) -> tuple[Verdict, ...]:
     else:
         applied = read_applied(store)
         kept = applied is not None and is_persistent(store, applied)
-        found.append(
-            Verdict("persistent", kept, "loaded at boot" if kept else "a reboot takes it away")
-        )
+        found.append(Verdict("persistent", kept, "loaded at boot" if kept else _lost(store)))
     if request.session is not None:
         found.append(_verify_session(request.session, plan.refused))
     found.append(_verify_flows(request))
     found.append(_verify_space(request))
     return tuple(found)
+
+
+def _lost(store: Store) -> str:
+    script = store.path / BOOT / SCRIPT
+    if systemd_runs() or not script.exists():
+        return "a reboot takes it away"
+    return f"a reboot takes it away: systemd does not run here; have {script} run at boot"
 
 
 def _verify_session(session: Session, refused: str) -> Verdict:
