@@ -10,6 +10,7 @@ from typing import Any
 from rules.backend import BACKENDS, READ_TIMEOUT_S
 from rules.backend.iptables import flavour_of, legacy_tables, program
 from rules.errors import CommandError, NodeprepError, UsageError
+from rules.parse.nftheads import is_dormant
 from rules.record import field, record
 from rules.run import find_program, run
 
@@ -166,6 +167,7 @@ def look(*, root: str = "/") -> Filters:
         firewalld_table, suspects = _sort_nft(document, nft_names, droppers)
         for family in suspects:
             nft_names |= _saved_chains("nft", family, droppers=None)
+        droppers = [dropper for dropper in droppers if not _is_dormant(dropper)]
     legacy_names: set[str] = set()
     for family in (4, 6):
         if tables := legacy_tables(family):
@@ -189,6 +191,12 @@ def look(*, root: str = "/") -> Filters:
         droppers=tuple(droppers),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _is_dormant(dropper: Dropper) -> bool:
+    """Whether its table is switched off, which the list of chains does not say."""
+    argv = ["nft", "-t", "list", "table", dropper.family, dropper.table]
+    return is_dormant(run(argv, timeout_s=READ_TIMEOUT_S).stdout)
 
 
 def _nft_chains() -> list[dict[str, Any]]:

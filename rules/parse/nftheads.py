@@ -29,10 +29,14 @@ def _lacks_devices(chain: Chain) -> bool:
 
 def with_head(table: Table, text: str) -> Table:
     """The same table with what ``text`` (`nft list table`) adds."""
-    flags = {word for found in _FLAGS.finditer(text) for word in re.split(r"[, ]+", found[1])}
     heads = {found[1]: found[2] for found in _CHAIN.finditer(text)}
     chains = {name: _chain(chain, heads) for name, chain in table.chains.items()}
-    return Table(**{**vars(table), "dormant": "dormant" in flags, "chains": chains})
+    return Table(**{**vars(table), "dormant": is_dormant(text), "chains": chains})
+
+
+def is_dormant(text: str) -> bool:
+    """Whether the text of a table says that it is switched off."""
+    return any("dormant" in re.split(r"[, ]+", found[1]) for found in _FLAGS.finditer(text))
 
 
 def _chain(chain: Chain, heads: Mapping[str, str]) -> Chain:

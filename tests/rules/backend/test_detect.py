@@ -183,3 +183,13 @@ def test_real_hosts(machine: Machine) -> None:
         "  type filter hook input priority 0; policy drop;\n }\n}\nEND"
     )
     assert "chain in of table inet mine drops" in seen(machine).warnings[0]
+
+
+def test_a_table_that_is_switched_off_owns_nothing(machine: Machine) -> None:
+    machine.shell(
+        "nft 'add table inet off { flags dormant; }'; "
+        "nft 'add chain inet off c { type filter hook input priority 0; policy drop; }'"
+    )
+    assert seen(machine).warnings == ()
+    machine.run("nft", "add", "table", "inet", "off")  # without the flag: it is switched on
+    assert "chain c of table inet off drops" in seen(machine).warnings[0]
