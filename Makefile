@@ -74,8 +74,10 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# Side by side: many tests wait for a kernel, a daemon or a deadline. JOBS=0 for one after the other.
+JOBS ?= $(shell nproc)
 unit: dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 # The other supported Pythons that this machine has, without the kernel tests.
 pythons: dev

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
@@ -29,6 +29,8 @@ MANY, FEW, VERY_FEW = 5000, 100, 8
 HANDS = 4
 # Edges of source ranges that are probed in each family; more are sampled.
 MOST_EDGES = 400
+# Ranges inside the pods' own that the rules name, and that are probed as destinations.
+MOST_DESTINATIONS = 50
 OUTSIDE = "outside"
 # IPv6's extension headers that carry another protocol (hop-by-hop, routing, fragment, options):
 # no packet has them as its protocol.
@@ -128,7 +130,7 @@ def make_probes(
         layout=layout,
         senders=senders,
         edges=tuple(sorted(chance.sample(edges, MOST_EDGES), key=int) if too_many else edges),
-        destinations=_edges(expected.pods.get(family, ()), taken),
+        destinations=_destinations(expected.pods.get(family, ()), named, taken),
         keys={way: by_sample[depth.sample(way)] for way in layout.ways},
         few_keys=by_sample[FEW][0],
         edge_keys={kind: keys.at_edges(kind) for kind in Kind},
@@ -208,6 +210,22 @@ def _edges(networks: Iterable[IPNetwork], but: set[IPAddress]) -> tuple[IPAddres
     return tuple(sorted(found, key=int))
 
 
+def _destinations(
+    pods: Collection[IPNetwork], named: Iterable[IPNetwork], taken: set[IPAddress]
+) -> tuple[IPAddress, ...]:
+    """The edges of the pods' ranges, and what the rules name inside of them."""
+    inside = [
+        network
+        for network in named
+        if network not in pods and any(_holds(whole, network) for whole in pods)
+    ]
+    return _edges([*pods, *sorted(inside, key=str)[:MOST_DESTINATIONS]], taken)
+
+
+def _holds(whole: IPNetwork, part: IPNetwork) -> bool:
+    return part.network_address in whole and part.broadcast_address in whole
+
+
 _ADDRESS = {
     4: re.compile(r"(?<![\w.:])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?![\w.:])"),
     6: re.compile(r"(?<![\w.:])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:/\d{1,3})?(?![\w.:])"),
@@ -284,7 +302,7 @@ class _Keys:
         return _protocols(range(256), self._family)
 
     def at_edges(self, kind: Kind) -> tuple[int, ...]:
-        """The ends of what the policy names, and very few more."""
+        """The ends of what the policy names, the ports that the rules name, and very few more."""
         ends = self._ends(kind)
         if kind is Kind.PROTOCOL:
             return _protocols(sorted(key for key in _beside(ends) if key < 256), self._family)
@@ -292,7 +310,7 @@ class _Keys:
             types = {key >> 8 for key in _beside(ends)}
             return tuple(sorted(type_ << 8 for type_ in types))
         few = self._chance.sample(range(LAST_KEY + 1), VERY_FEW)
-        return tuple(sorted(_beside(ends).union(few)))
+        return tuple(sorted(_beside(ends).union(few, self._numbers)))
 
     def _ends(self, kind: Kind) -> set[int]:
         """Of the ranges that the policy admits."""

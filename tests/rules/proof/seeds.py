@@ -170,6 +170,18 @@ SEEDS = (
         ),
         r"^input: sctp 4711 from .*outside",
     ),
+    Seed(
+        "one address more, on a port that no flow has",
+        swap(
+            r"(?m)^(.*)ip saddr \S+ (tcp dport 22 accept.*)\n",
+            r"\g<0>\1ip saddr 100.64.1.1 tcp dport 9 accept\n",
+        ),
+        swap(
+            r"(?m)^-A (\S+) -s [\d./]+ (-p tcp .*--dport 22 .*)-j (\S+)\n",
+            r"\g<0>-A \1 -s 100.64.1.1 -p tcp -m tcp --dport 9 -j \3\n",
+        ),
+        r"^input: tcp 9 from 100\.64\.1\.1 ",
+    ),
 )
 # Errors in what is dropped: under enforce only.
 ENFORCED = (
@@ -184,6 +196,30 @@ ENFORCED = (
         swap(r"(daddr )10\.244\.0\.0/16( counter drop)", r"\g<1>10.244.0.0/17\2"),
         swap(r"-d 10\.244\.0\.0/16(.*-j DROP)", r"-d 10.244.0.0/17\1"),
         r"^forward: .*",
+    ),
+    Seed(
+        "one pod is open to everybody",
+        swap(
+            r"(?m)^(.*)ip daddr 10\.244\.0\.0/16 counter drop.*\n",
+            r"\1ip daddr 10.244.7.7 accept\n\g<0>",
+        ),
+        swap(
+            r"(?m)^-A (\S+) -d 10\.244\.0\.0/16 .*-j DROP\n",
+            r"-A \1 -d 10.244.7.7 -j RETURN\n\g<0>",
+        ),
+        r"^forward: to 10\.244\.7\.7 .*",
+    ),
+    Seed(
+        "one pod is shut to all",
+        swap(
+            r"(?m)^(.*)ip saddr 10\.244\.0\.0/16 accept.*\n",
+            r"\1ip daddr 10.244.7.7 drop\n\g<0>",
+        ),
+        swap(
+            r"(?m)^-A (\S+) -s 10\.244\.0\.0/16 -m comment .*\n",
+            r"-A \1 -d 10.244.7.7 -j DROP\n\g<0>",
+        ),
+        missing=r"^forward: to 10\.244\.7\.7 .*",
     ),
     Seed(
         "other forwarding is dropped too",
