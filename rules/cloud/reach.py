@@ -150,14 +150,19 @@ def from_anywhere(space: Space) -> Space:
 
 
 def _plane_from_anywhere(plane: Plane, last_address: int) -> Plane:
+    if plane[0][0] != 0 or plane[-1][1] != last_address:
+        return ()
     following, common = 0, plane[0][2]
+    # Long lists of addresses alternate between few sets of ports.
+    seen = {common}
     for first, last, ports in plane:
         if first != following:
             return ()
         following = last + 1
-        common = common if common == ports else combine(common, ports, lambda one, two: one and two)
-    whole = following == last_address + 1 and common
-    return ((0, last_address, common),) if whole else ()
+        if ports not in seen:
+            seen.add(ports)
+            common = combine(common, ports, lambda one, two: one and two)
+    return ((0, last_address, common),) if common else ()
 
 
 def real(space: Space) -> Space:
