@@ -8,10 +8,10 @@ from preflight.cli.subcommands import lazy_group
 
 # name -> its line of help; the module is preflight.cli.cloud_NAME, with register(app).
 SUBCOMMANDS = {
+    "render": "Print a cluster's rules as a cloud takes them, one document for all roles.",
+    "lint": "Find what a cloud would refuse in Terraform, templates and dumps, anybody's.",
     "audit": "Compare what a cloud lets in with the policy: dumps, Terraform state, or live.",
     "apply": "Bring AWS security groups to the policy by the EC2 API, and read them back.",
-    "lint": "Find what a cloud would refuse in Terraform, templates and dumps, anybody's.",
-    "render": "Print a cluster's rules as a cloud takes them, one document for all roles.",
 }
 
 app = typer.Typer(

@@ -10,7 +10,6 @@ from preflight.cli.cloudoptions import (
     AccountOption,
     AllowWideningOption,
     ByAddressOption,
-    CloudArgument,
     EndpointOption,
     LeaveOutOption,
     NameOption,
@@ -37,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def audit(
-    cloud: CloudArgument,
+    cloud: Annotated[str, typer.Argument(metavar="CLOUD", help="aws, gcp, azure or openstack.")],
     files: Annotated[
         list[str] | None,
         typer.Argument(
