@@ -46,10 +46,16 @@ def _read_regular(path: str, limit_bytes: int) -> bytes:
         raise ConfigError(path, f"cannot be read: {reason}") from None
     try:
         # Before anything wraps it: a directory can be opened, and must be closed again.
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode):
             raise ConfigError(path, "is not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return stream.read(limit_bytes + 1)
+            # read(limit) would first make room for the whole limit, which takes longer than the
+            # reading; a size of 0 says nothing (/proc).
+            data = stream.read(min(limit_bytes, seen.st_size) + 1) if seen.st_size else b""
+            if len(data) != seen.st_size or not data:
+                data += stream.read(limit_bytes + 1 - len(data))
+            return data
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from None
     finally:

@@ -22,7 +22,7 @@ _PLACES = {
 _ADVICE = {
     "no-listener": "start nodeprep listen there, or free the port; then probe again",
     "own-firewall": "take the rule away on the senders, or add one before it",
-    "peer-firewall": "on the peer: nodeprep firewall apply --role ROLE --posture allow",
+    "peer-firewall": "on the peer: nodeprep firewall apply --role {role} --posture allow",
     "network": "open the port in what is between the nodes: routers, security groups, switches",
     "unknown": "gather the peer's card, and run nodeprep listen as root there",
     "": "probe again with nodeprep probe on one of the senders",
@@ -56,9 +56,8 @@ def reach(gathered: Gathered, deck: Deck) -> Iterator[Judgement]:
     for (peer, label, outcome, layer), probes in groups.items():
         yield _group(peer, label, outcome, layer, probes)
     if gathered.probes or gathered.probers:
-        silent = tuple(
-            item.label for item in deck.cards if item.card.node not in set(gathered.probers)
-        )
+        probers = frozenset(gathered.probers)
+        silent = tuple([item.label for item in deck.cards if item.card.node not in probers])
         if silent:
             yield undetermined(
                 f"{named(silent)} did not probe: what they reach is not known",
@@ -88,7 +87,7 @@ def _group(peer: str, label: str, outcome: str, layer: str, probes: list[Probed]
         subject=subject,
         observed=outcome,
         expected="open",
-        remedy=_ADVICE.get(layer, _ADVICE[""]),
+        remedy=_ADVICE.get(layer, _ADVICE[""]).replace("{role}", shown(first.peer_role)),
         nodes=nodes,
     )
 

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from preflight.fleet.card import Filed, Misfit
-from preflight.fleet.readcards import read_cards
+from preflight.fleet.readcards import read_text
 from rules.errors import ConfigError, UsageError
 from rules.files import read_input
 from rules.record import record
@@ -55,7 +55,7 @@ def gather(directory: str) -> Gathered:
         names = sorted(name for name in os.listdir(directory) if _counts(name))
     except OSError as error:
         raise ConfigError(directory, f"cannot be read: {error.strerror}") from None
-    cards: list[str] = []
+    filed: list[Filed] = []
     misfits: list[Misfit] = []
     probes: list[Probed] = []
     probers: list[str] = []
@@ -68,9 +68,7 @@ def gather(directory: str) -> Gathered:
             misfits.append(Misfit(path, error.problem, "remove it, or make it readable"))
             continue
         kind = _kind(text)
-        if kind == "Card":
-            cards.append(path)
-        elif kind == "ProbeReport":
+        if kind == "ProbeReport":
             try:
                 sender, found = _read_report(json.loads(text))
                 probers.append(sender)
@@ -81,12 +79,11 @@ def gather(directory: str) -> Gathered:
         elif kind == "ProbePlan":
             plan = _read_plan(text) or plan
         elif kind != "ListenReport":
-            # Broken, or nothing of ours: reading it as a card says what is wrong.
-            cards.append(path)
+            # Of what is broken, or nothing of ours, reading it as a card says what is wrong.
+            read_text(path, text, filed, misfits)
     if not names:
         raise UsageError(f"nothing is in {directory}; gather cards and probe reports there")
-    filed, broken = read_cards(cards) if cards else ([], [])
-    return Gathered(tuple(filed), (*misfits, *broken), tuple(probes), tuple(probers), plan)
+    return Gathered(tuple(filed), tuple(misfits), tuple(probes), tuple(probers), plan)
 
 
 def _counts(name: str) -> bool:

@@ -37,20 +37,25 @@ def read_cards(places: Iterable[str]) -> tuple[list[Filed], list[Misfit]]:
         except ConfigError as error:
             misfits.append(Misfit(path, error.problem, "remove it, or make it readable"))
             continue
-        source = "standard input" if path == "-" else path
-        written = None if path == "-" else _written(path)
-        found = list(parse(text))
-        for number, card in enumerate(found, 1):
-            where = source if len(found) == 1 else f"{source} (card {number})"
-            if isinstance(card, Card):
-                filed.append(Filed(card, where, written))
-            else:
-                misfits.append(_misfit(where, card))
+        read_text(path, text, filed, misfits)
     if not seen:
         raise UsageError(
             f"no card is in {', '.join(places)}; write one on each node with: nodeprep facts --card"
         )
     return filed, misfits
+
+
+def read_text(path: str, text: str, filed: list[Filed], misfits: list[Misfit]) -> None:
+    """Adds what the text of a file holds to the one or the other."""
+    source = "standard input" if path == "-" else path
+    written = None if path == "-" else _written(path)
+    found = list(parse(text))
+    for number, card in enumerate(found, 1):
+        where = source if len(found) == 1 else f"{source} (card {number})"
+        if isinstance(card, Card):
+            filed.append(Filed(card, where, written))
+        else:
+            misfits.append(_misfit(where, card))
 
 
 def _misfit(where: str, error: NotACard) -> Misfit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import FrameType
@@ -9,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from preflight.fleet import answer
 from preflight.fleet.card import Card
 from preflight.fleet.compare import COMPARISONS
 from preflight.fleet.deck import build
+from preflight.fleet.gathered import gather
 from preflight.fleet.readcards import read_cards
+from preflight.fleet.sampling import plan
 from tests.fleet.decks import card, filed, healthy, write
+from tests.fleet.gatherings import reach, report
 
 
 class Counter:
@@ -58,6 +63,33 @@ DECKS = {
 @pytest.mark.parametrize("name", DECKS)
 def test_comparing_grows_with_the_number_of_cards(name: str) -> None:
     few, many = _compare(DECKS[name](200)), _compare(DECKS[name](2000))
+    assert few > 1000
+    assert many / few < 10.5
+
+
+def _answer(place: Path, count: int) -> int:
+    """The calls of one answer about a sampled run."""
+    cards = healthy(count - 3)
+    write(place, cards)
+    made = plan(range(3), range(3, count), k=4, seed=7)
+    peers: dict[int, list[int]] = {}
+    for sender, peer in made.pairs:
+        peers.setdefault(sender, []).append(peer)
+    for sender, found in peers.items():
+        reaches = [reach(cards[peer], 10250, "tcp") for peer in found]
+        (place / f"probe-{sender}.json").write_text(json.dumps(report(cards[sender], reaches)))
+    with Counter() as counter:
+        gathered = gather(str(place))
+        deck = build(gathered.filed)
+        found_all = [*answer.reach(gathered, deck), *answer.clocks(gathered.probes)]
+        answer.cells(gathered.probes)
+        answer.role_ports(gathered.probes)
+    assert {each.status.value for each in found_all} == {"pass"}
+    return counter.calls
+
+
+def test_the_answer_of_a_run_grows_with_its_nodes(tmp_path: Path) -> None:
+    few, many = _answer(tmp_path / "few", 60), _answer(tmp_path / "many", 600)
     assert few > 1000
     assert many / few < 10.5
 
