@@ -12,9 +12,6 @@ from rules.record import record
 if TYPE_CHECKING:
     from preflight.fleet.gathered import Gathered
 
-# Nodes behind one switch; what is said of racks is said of this many.
-RACK = 40
-
 
 @record
 class Request:
@@ -84,7 +81,7 @@ def run_fleet_report(request: Request) -> int:
 
 def _notes(gathered: Gathered) -> tuple[str, ...]:
     """What a sampled run may have missed."""
-    from preflight.fleet.sampling import ALL_PAIRS, Plan, odds
+    from preflight.fleet.sampling import ALL_PAIRS, RACK, Plan, odds
     from rules.cluster import Role
 
     if gathered.plan is None:

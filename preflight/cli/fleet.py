@@ -58,3 +58,29 @@ def report(
             verbose=verbose,
         )
     )
+
+
+@app.command()
+def plan(
+    cards: Annotated[
+        list[str],
+        typer.Argument(metavar="CARD...", help="Files, directories of *.json, or - for stdin."),
+    ],
+    cluster: Annotated[
+        str, typer.Option(metavar="NAME", help="Which cluster's cards [that of most cards].")
+    ] = "",
+    k: Annotated[
+        int, typer.Option("-k", metavar="K", help="How many others each node probes.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same plan.")] = 0,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FORMAT", help="json or yaml.")
+    ] = "json",
+) -> int:
+    """Say who is to probe whom: all pairs up to 50 nodes, above that every master and K others.
+
+    Also how likely such a plan misses a broken pair, a broken node, a broken rack.
+    """
+    from preflight.planrun import Request, run_plan
+
+    return run_plan(Request(tuple(cards), cluster, k, seed, output))

@@ -15,6 +15,8 @@ from rules.record import record
 ALL_PAIRS = 50
 # With 10 peers each way a broken node is missed once in 10,000 runs at the most, see ``odds``.
 DEFAULT_K = 10
+# Nodes behind one switch; what is said of racks is said of this many.
+RACK = 40
 
 
 @record

@@ -146,3 +146,31 @@ def test_every_format_is_made_of_hostile_input(tmp_path: Path, form: str) -> Non
         assert HOSTILE not in done.stdout
         assert "{{7*7}}" in done.stdout
         assert "nnnn" * 200 not in done.stdout
+
+
+def test_a_plan_is_made_of_cards_and_read_by_the_report(tmp_path: Path) -> None:
+    write(tmp_path, healthy(97))
+    done = nodeprep("fleet", "plan", str(tmp_path), "-k", "3", "--seed", "7")
+    assert (done.returncode, done.stderr) == (0, "")
+    made = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(
+        json.loads(SCHEMA.with_name("probe-plan.schema.json").read_text())
+    ).validate(made)
+    assert made["pairs"] == 3 * (2 + 3) + 97 * (3 + 3)
+    assert all({"m1", "m2", "m3"} - {name} <= set(peers) for name, peers in made["peers"].items())
+    (tmp_path / "plan.json").write_text(done.stdout)
+    (note,) = run(tmp_path)[1]["notes"]
+    assert f"with probability {made['missed']['pair']:.4g}" in note
+    # Whatever the files are called.
+    for path in tmp_path.glob("0*.json"):
+        path.rename(tmp_path / f"x{99_999 - int(path.stem)}.json")
+    (tmp_path / "plan.json").unlink()
+    again = nodeprep("fleet", "plan", str(tmp_path), "-k", "3", "--seed", "7")
+    assert again.stdout == done.stdout
+
+
+@pytest.mark.parametrize("flags", [["-k", "0"], ["-k", "1001"], ["-o", "text"]])
+def test_a_plan_refuses_what_makes_no_sense(tmp_path: Path, flags: list[str]) -> None:
+    write(tmp_path, healthy())
+    done = nodeprep("fleet", "plan", str(tmp_path), *flags)
+    assert (done.returncode, done.stdout) == (2, "")
