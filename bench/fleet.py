@@ -1,7 +1,8 @@
-"""`nodeprep compare` of many cards: whole processes, cards on disk."""
+"""Many nodes: `nodeprep compare` of cards, and the answer of a sampled run, as whole processes."""
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -22,5 +23,31 @@ def run(runs: int) -> str:
             directory = Path(place) / str(size)
             write(directory, healthy(size - 3))
             rows[f"nodeprep compare, {size} cards"] = [nodeprep, "compare", str(directory)]
-        samples = side_by_side(list(rows.values()), min(runs, 10))
+        sampled = Path(place) / "run"
+        sampled_run(sampled, SIZES[-1])
+        answer = [nodeprep, "fleet", "report", str(sampled)]
+        rows[f"nodeprep fleet report, {SIZES[-1]} nodes"] = answer
+        rows[f"nodeprep fleet report -o html, {SIZES[-1]} nodes"] = [*answer, "-o", "html"]
+        samples = side_by_side(list(rows.values()), min(runs, 5))
     return table(list(rows), samples)
+
+
+def sampled_run(place: Path, count: int) -> None:
+    """Cards and probe reports: every master and ten others each, some nodes closed to all."""
+    from preflight.fleet.sampling import plan
+    from tests.fleet.decks import healthy, write
+    from tests.fleet.gatherings import reach, report
+
+    cards = healthy(count - 3)
+    write(place, cards)
+    peers: dict[int, list[int]] = {}
+    for sender, peer in plan(range(3), range(3, count), k=10, seed=7).pairs:
+        peers.setdefault(sender, []).append(peer)
+    for sender, found in peers.items():
+        reaches = []
+        for peer in found:
+            reaches.append(reach(cards[peer], 10250, "tcp"))
+            closed = ("filtered", "peer-firewall", "silence") if peer % 500 == 7 else ()
+            reaches.append(reach(cards[peer], 8472, "udp", *closed))
+        text = json.dumps(report(cards[sender], reaches), indent=2, sort_keys=True)
+        (place / f"probe-{sender:05d}.json").write_text(text)
