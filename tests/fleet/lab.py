@@ -172,7 +172,8 @@ on r sysctl -qw net.ipv4.icmp_ratelimit=0
 rack() {
     ip netns add "rack$1"
     quieten "rack$1"
-    on "rack$1" ip link add br0 type bridge
+    # Snooping may eat the first questions for IPv6 neighbours, until a listener has reported itself.
+    on "rack$1" ip link add br0 type bridge mcast_snooping 0
     on "rack$1" ip link set br0 up
     ip -n "rack$1" link add uplink type veth peer name "to$1" netns r
     ip -n "rack$1" link set uplink master br0 up
