@@ -62,7 +62,15 @@ class Lab:
         """The reports of `nodeprep probe` on these hosts to all others, at the same time."""
         self._write_cluster(families)
         script = "\n".join(
-            [_SETUP, *self._network(), self.faults, self._listeners(), *self._probes(probing)]
+            [
+                _SETUP,
+                *self._network(),
+                # The kernel tells IPv6 once a second at most that a link came up.
+                "sleep 2" if 6 in families else "",
+                self.faults,
+                self._listeners(),
+                *self._probes(probing),
+            ]
         )
         (self.place / "script.sh").write_text(script)
         done = subprocess.run(
@@ -172,7 +180,7 @@ on r sysctl -qw net.ipv4.icmp_ratelimit=0
 rack() {
     ip netns add "rack$1"
     quieten "rack$1"
-    # Snooping may eat the first questions for IPv6 neighbours, until a listener has reported itself.
+    # Snooping may eat the first questions for IPv6 neighbours.
     on "rack$1" ip link add br0 type bridge mcast_snooping 0
     on "rack$1" ip link set br0 up
     ip -n "rack$1" link add uplink type veth peer name "to$1" netns r
