@@ -19,6 +19,7 @@ MAX_VALUES = 1_000_000
 MAX_ALIASED_VALUES = 10_000
 # nodeprep.yaml needs 4 levels, kubeadm's files 6.
 MAX_DEPTH = 32
+_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 # What YAML 1.1 section 5.1 does not let a text hold.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ufffd\U00010000-\U0010ffff]")
 _CORE_TAGS = frozenset(
@@ -121,6 +122,9 @@ def _events(text: str, source: str) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         problem = " ".join(str(error.problem or error.context).split())
+        if "nesting depth" in problem:
+            # libyaml reads ahead, and since PyYAML 6.0.4 stops at 1,000 levels by itself.
+            raise ConfigError(source, _TOO_DEEP, line=line) from None
         lines = text.splitlines()
         if line is not None and line <= len(lines) and re.match(r" *\t", lines[line - 1]):
             problem = "is indented with a tab; YAML takes spaces only"
@@ -203,7 +207,7 @@ class _Builder:
     def _open(self, value: Sequence | Mapping, event: Any) -> None:
         self._check_tag(event)
         if len(self._stack) == MAX_DEPTH:
-            raise self._fail(event, f"is nested more than {MAX_DEPTH} levels deep")
+            raise self._fail(event, _TOO_DEEP)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(value, event.anchor))
