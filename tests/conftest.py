@@ -1,0 +1,12 @@
+"""What all tests need of the process that runs them."""
+
+from __future__ import annotations
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Tests that interrupt a program need it to hear that: a shell's background job ignores SIGINT,
+    and so do the programs that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
