@@ -63,7 +63,8 @@ def check(version: tuple[int, int], program: str) -> tuple[int, str]:
 def main() -> int:
     found = interpreters()
     worst = 0
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    # One more than two cores can run, so that the last is not alone.
+    with ThreadPoolExecutor(max_workers=3) as pool:
         for version, (code, output) in zip(
             found, pool.map(check, found.keys(), found.values()), strict=True
         ):
