@@ -83,8 +83,9 @@ def _save(backend: str, family: int, has_nft: bool) -> str:
     try:
         return run([name], timeout_s=_TIMEOUT_S).stdout
     except CommandError as error:
-        if error.reason == "absent" and backend == "iptables-nft" and has_nft:
-            # nft itself has printed the table; its iptables extensions stay unknown.
+        if error.reason in ("absent", "failed") and backend == "iptables-nft" and has_nft:
+            # nft itself has printed the table; its iptables extensions stay unknown. iptables-save
+            # 1.8.9 gives up on some rules of nft (`meta priority set`).
             return ""
         raise
 

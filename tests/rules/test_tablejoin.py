@@ -61,6 +61,16 @@ def test_a_rule_of_nft_in_a_chain_of_iptables() -> None:
 
 
 @pytest.mark.kernel
+def test_a_rule_of_nft_on_which_iptables_save_gives_up() -> None:
+    script = (
+        "iptables-nft -A INPUT -p tcp --dport 22 -j ACCEPT; "
+        "nft add rule ip filter INPUT meta priority set 1:1; "
+        "iptables-nft -P INPUT DROP; ! iptables-nft-save"
+    )
+    assert [one.verdict for one in live(script, 22, 23)] == ["accept", "drop"]
+
+
+@pytest.mark.kernel
 def test_a_table_of_nft_with_a_name_of_iptables() -> None:
     """iptables-save prints built-in chains that are not there."""
     found = live(

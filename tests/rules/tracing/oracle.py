@@ -171,7 +171,12 @@ class Oracle:
             ipsets = parse_ipset_save(run(["ipset", "save"], timeout_s=_TIMEOUT_S).stdout)
         for backend, family in dict.fromkeys((item[0], item[1]) for item in saved.iptables):
             program = _LOADERS[backend, family].replace("restore", "save")
-            text = run([program], timeout_s=_TIMEOUT_S).stdout
+            try:
+                text = run([program], timeout_s=_TIMEOUT_S).stdout
+            except CommandError:
+                if not saved.later:
+                    raise
+                continue  # as rules.live does: it gives up on some rules of nft
             found = joined(found, parse_iptables_save(text, backend, family, ipsets))
         return found
 
