@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from preflight.output import check_format
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from rules.cloud.witness import Witness
     from rules.render.cloud import CloudArtefact
 
-FORMATS = ("text", "json", "yaml")
-
 
 def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     """Prints the document; what it costs and what is wider goes to stderr. The exit code."""
@@ -23,8 +22,7 @@ def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     from rules.cloud import resolve
     from rules.render.cloud import formats, render
 
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+    check_format(output)
     request = request.of_cloud(resolve(request.cloud, form))
     if form and form not in formats(request.cloud):
         known = ", ".join(formats(request.cloud))

@@ -8,6 +8,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from preflight.output import check_format
 from rules.cluster import Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from rules.record import record
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from preflight.settings import Settings
     from rules.policy import Policy
 
-FORMATS = ("text", "json", "yaml")
 LONGEST_S = 3600
 
 
@@ -44,8 +44,7 @@ def run_listen(request: Request) -> int:
     from preflight.fleet.reach.listener import Listener, half_open_ports
     from preflight.fleet.reach.plan import served
 
-    if request.output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {request.output!r}")
+    check_format(request.output)
     if not 1 <= request.seconds <= LONGEST_S:
         raise UsageError(f"--seconds takes 1 to {LONGEST_S}, not {request.seconds}")
     settings = configuration.load(

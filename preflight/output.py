@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from rules.errors import UsageError
@@ -10,10 +11,10 @@ from rules.errors import UsageError
 FORMATS = ("text", "json", "yaml")
 
 
-def check_format(output: str) -> None:
-    """UsageError for a format that these commands do not have, before anything is done."""
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+def check_format(output: str, formats: Collection[str] = FORMATS) -> None:
+    """UsageError for a format that a command does not have, before anything is done."""
+    if output not in formats:
+        raise UsageError(f"-o takes {', '.join(formats)}, not {output!r}")
 
 
 def write(document: dict[str, Any], lines: list[str], output: str) -> None:

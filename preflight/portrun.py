@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from preflight.output import check_format
 from rules.cluster import Role
 from rules.errors import UsageError
 
@@ -26,8 +27,7 @@ def run_ports(
     output: str,
 ) -> int:
     """Prints what a role needs, or without one the whole matrix; the exit code."""
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+    check_format(output, FORMATS)
     if role is None:
         if cni or kubernetes_version or config or kubeadm_config:
             raise UsageError(

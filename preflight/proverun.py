@@ -6,12 +6,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from preflight.output import check_format
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
     from preflight.firewallpolicy import PolicyRequest
-
-FORMATS = ("text", "json", "yaml")
 
 
 class _Progress:
@@ -47,7 +46,7 @@ def run_prove(request: PolicyRequest, *, backend: str, posture: str, output: str
     from rules.prove import BACKENDS, prove, render_texts
     from rules.render import Posture
 
-    _check(output)
+    check_format(output)
     if backend not in BACKENDS:
         raise UsageError(f"--backend takes {', '.join(BACKENDS)}, not {backend!r}")
     known = {item.value: item for item in Posture}
@@ -79,7 +78,7 @@ def run_prove_all(*, output: str) -> int:
     from rules.prove import Proof
     from rules.sweep import every_case, sweep
 
-    _check(output)
+    check_format(output)
     began = time.monotonic()
     cases = every_case()
     found: dict[int, Proof] = {}
@@ -100,8 +99,3 @@ def run_prove_all(*, output: str) -> int:
     else:
         sys.stdout.write(document.render(report.sweep_document(proven, duration_ms), output))
     return EXIT_DONE if all(proof.exact for proof in found.values()) else EXIT_FAILED
-
-
-def _check(output: str) -> None:
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")

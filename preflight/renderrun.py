@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from preflight.output import check_format
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
     from preflight.firewallpolicy import PolicyRequest
     from rules.policy import Policy
     from rules.render import Artefact, Posture
-
-FORMATS = ("text", "json", "yaml")
 
 
 def run_render(
@@ -26,8 +25,7 @@ def run_render(
     from preflight.firewallpolicy import load_policy
     from rules.render import TARGETS, Posture, render
 
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+    check_format(output)
     if target not in TARGETS:
         raise UsageError(f"--backend takes {', '.join(TARGETS)}, not {target!r}")
     known = {item.value: item for item in Posture}

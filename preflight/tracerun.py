@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import TYPE_CHECKING
 
+from preflight.output import check_format
 from rules.cluster import IPAddress
 from rules.errors import (
     EXIT_DONE,
@@ -24,7 +25,6 @@ from rules.trace import Trace, Tracer
 if TYPE_CHECKING:
     from preflight.firewallpolicy import PolicyRequest
 
-FORMATS = ("text", "json", "yaml")
 HOOKS = ("", "input", "forward", "output")
 _PORTED = frozenset({6, 17, 33, 132, 136})
 
@@ -134,8 +134,7 @@ def _exit_code(traces: Sequence[Trace]) -> int:
 
 
 def _check(question: Question, output: str) -> None:
-    if output not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {output!r}")
+    check_format(output)
     if question.hook not in HOOKS:
         raise UsageError(f"--hook takes input, forward or output, not {question.hook!r}")
     if question.state not in STATES:
