@@ -100,7 +100,7 @@ def apply(steps: Sequence[Step], store: Store, proof: Callable[[], None]) -> Non
         return
     earlier = store.read(JOURNAL)
     store.make("boot")
-    _write(steps, store)
+    _write(steps, store, finished=False)
     done: list[Step] = []
     try:
         for step in steps:
@@ -109,12 +109,12 @@ def apply(steps: Sequence[Step], store: Store, proof: Callable[[], None]) -> Non
             if step.changes:
                 done.append(step)
                 KINDS[step.kind].write(step.name, step.after)
+        _write(steps, store, finished=True)
     except (NodeprepError, OSError) as error:
         left = put_back(done)
         _restore(earlier, store)
         more = f"; and could not be put back: {', '.join(left)}" if left else ""
         raise InstallError(f"nothing was changed: {error}{more}") from error
-
 
 def put_back(done: Sequence[Step]) -> list[str]:
     """Makes each thing what it was at the start of this run; what could not be, by name."""
@@ -136,10 +136,12 @@ def _written(step: Step, state: str | None) -> str:
 
 def make_removal(store: Store) -> tuple[list[Step], list[str]]:
     """(what takes everything away, the last first; what somebody else has changed since)."""
+    killed = not (store.read(JOURNAL) or {}).get("finished", True)
     steps, drifted = [], []
     for kind, name, before, after in reversed(_entries(store)):
         now = KINDS[kind].read(name)
-        if now not in (before, after) and _digest(now) != after:
+        ours = killed and KINDS[kind].stepwise
+        if not ours and now != before and _digest(now) != after:
             drifted.append(f"{kind} {name}")
         steps.append(Step(kind, name, before, now, before))
     return steps, drifted
@@ -174,7 +176,7 @@ def _digest(state: str | None) -> str | None:
     return None if state is None else sha256(state.encode()).hexdigest()
 
 
-def _write(steps: Sequence[Step], store: Store) -> None:
+def _write(steps: Sequence[Step], store: Store, *, finished: bool) -> None:
     entries = []
     for step in steps:
         if step.before == step.after:
@@ -185,7 +187,7 @@ def _write(steps: Sequence[Step], store: Store) -> None:
         entries.append(
             {"kind": step.kind, "name": step.name, "before": digest, "after": _digest(step.after)}
         )
-    store.write(JOURNAL, {"entries": entries})
+    store.write(JOURNAL, {"entries": entries, "finished": finished})
 
 
 def _restore(earlier: dict[str, Any] | None, store: Store) -> None:

@@ -31,11 +31,15 @@ class InstallError(NodeprepError):
 
 @record
 class Kind:
-    """``read(name)`` -> state; ``write(name, state)``; ``show(state)`` is for a person."""
+    """``read(name)`` -> state; ``write(name, state)``; ``show(state)`` is for a person.
+
+    ``stepwise``: a write that is killed half-way leaves neither the old state nor the new one.
+    """
 
     read: Callable[[str], str | None]
     write: Callable[[str, str | None], None]
     show: Callable[[str], str]
+    stepwise: bool = False
 
 
 def file_state(data: bytes, mode: int, *, uid: int = 0, gid: int = 0) -> str:
@@ -331,7 +335,7 @@ KINDS: dict[str, Kind] = {
     "file": Kind(_read_file, _write_file, _show_file),
     "sysctl": Kind(_read_sysctl, _write_sysctl, _as_it_is),
     "module": Kind(_read_module, _write_module, _as_it_is),
-    "bridge": Kind(_read_bridge, _write_bridge, _as_it_is),
+    "bridge": Kind(_read_bridge, _write_bridge, _as_it_is, stepwise=True),
     "nft": Kind(_read_nft, _write_nft, _as_it_is),
     "rule": Kind(_read_rule, _write_rule, _as_it_is),
     "route": Kind(_read_route, _write_route, _as_it_is),

@@ -253,6 +253,23 @@ def test_killed_at_any_point_it_can_be_undone(after: float) -> None:
     )
 
 
+def test_killed_between_the_steps_of_the_bridge_it_can_be_undone(tmp_path: Path) -> None:
+    ip = shutil.which("ip")
+    assert ip
+    wrapper = tmp_path / "ip"
+    wrapper.write_text(
+        f'#!/bin/sh\n{ip} "$@" || exit\n'
+        'case "$*" in "link add cni0"*) touch /run/killed; kill -9 $PPID;; esac\n'
+    )
+    wrapper.chmod(0o755)
+    node(
+        f"{BARE}state > /run/before\n"
+        f"PATH={tmp_path}:$PATH nodeprep cni install > /dev/null || true\n"
+        "test -e /run/killed; rm /run/killed; ip link show cni0 > /dev/null\n"
+        f"nodeprep cni remove > /dev/null\n{SAME}"
+    )
+
+
 SECOND = r"""
 # The outside becomes a switch, and a second node hangs on it.
 ip netns add n2
