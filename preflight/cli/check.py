@@ -67,7 +67,7 @@ def check(
 
     Exit: 0 ready, 1 not ready, 2 wrong usage or configuration, 3 undetermined.
     """
-    from preflight.checkrun import Request, run_check
+    from preflight.runs.check import Request, run_check
 
     return run_check(
         Request(

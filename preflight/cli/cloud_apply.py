@@ -69,8 +69,8 @@ def apply(
     again, it goes on where it stopped. Exit: 0 done, or nothing to do; 1 refused before anything
     was written; 3 the cloud could not be asked, or stopped half-way.
     """
-    from preflight.cloudapply import Reached, run_apply
-    from preflight.cloudpolicy import CloudRequest
+    from preflight.runs.cloud_apply import Reached, run_apply
+    from preflight.runs.cloud_policy import CloudRequest
 
     request = CloudRequest(
         cloud=cloud,

@@ -80,9 +80,9 @@ def audit(
     Changes nothing. Exit: 0 the same, 1 not; 2 a file cannot be compared; 3 the cloud could not
     be asked.
     """
-    from preflight.cloudapply import Reached
-    from preflight.cloudaudit import State, run_audit
-    from preflight.cloudpolicy import CloudRequest
+    from preflight.runs.cloud_apply import Reached
+    from preflight.runs.cloud_audit import State, run_audit
+    from preflight.runs.cloud_policy import CloudRequest
 
     request = CloudRequest(
         cloud=cloud,

@@ -32,7 +32,7 @@ def lint(
 
     Exit: 0 no errors, 1 some; 2 a file that cannot be read.
     """
-    from preflight.cloudlint import run_lint, run_rules
+    from preflight.runs.cloud_lint import run_lint, run_rules
 
     if rules:
         return run_rules(output)

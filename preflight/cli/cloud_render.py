@@ -61,8 +61,8 @@ def render(
 
     Changes nothing and asks no cloud. What the document costs of which quota goes to stderr.
     """
-    from preflight.cloudpolicy import CloudRequest
-    from preflight.cloudrender import run_render
+    from preflight.runs.cloud_policy import CloudRequest
+    from preflight.runs.cloud_render import run_render
 
     request = CloudRequest(
         cloud=cloud,

@@ -37,8 +37,8 @@ def doctor(
 
     Exit: 0 healthy, 1 something is wrong, 2 wrong usage or configuration, 3 undetermined.
     """
-    from preflight.cnidoctorrun import run_doctor
-    from preflight.cnirun import Place
+    from preflight.runs.cni_container import Place
+    from preflight.runs.cni_doctor import run_doctor
 
     return run_doctor(
         Place.given(conf, conf_dir, plugin_dir, cache_dir),

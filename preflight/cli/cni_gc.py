@@ -33,7 +33,7 @@ def collect(
 
     Exit: 0 done, 1 something stayed, 2 wrong usage, 3 nobody can tell which pods live.
     """
-    from preflight.cnigcrun import Asked, run_gc
+    from preflight.runs.cni_gc import Asked, run_gc
 
     asked = Asked(min_age, cri_socket, cache_dir, tuple(plugin_dir or ()), config)
     return run_gc(asked, dry_run=dry_run, output=output)

@@ -65,8 +65,8 @@ def install(
 
     Exit: 0 done, 1 refused or put back, 2 wrong usage or configuration, 3 undetermined.
     """
-    from preflight.cniinstallrun import Wanted, run_install
-    from preflight.cniplan import Flags
+    from preflight.cni.plan import Flags
+    from preflight.runs.cni_install import Wanted, run_install
 
     flags = Flags(
         plugin=plugin,

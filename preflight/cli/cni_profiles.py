@@ -26,6 +26,6 @@ def profiles(
 
     Exit: 0 all of it is so, 1 something is not, 2 wrong usage, 3 undetermined.
     """
-    from preflight.cniprofilesrun import run_profiles
+    from preflight.runs.cni_profiles import run_profiles
 
     return run_profiles(name=name, config=config, output=output)

@@ -47,8 +47,8 @@ def prove(
 
     Exit: 0 proven, 1 a step fails, 2 wrong usage or configuration, 3 undetermined.
     """
-    from preflight.cniproverun import Asked, run_prove
-    from preflight.cnirun import Place
+    from preflight.runs.cni_container import Place
+    from preflight.runs.cni_prove import Asked, run_prove
 
     return run_prove(
         Place.given(conf, conf_dir, plugin_dir, cache_dir),

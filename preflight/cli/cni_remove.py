@@ -27,6 +27,6 @@ def remove(
 
     Exit: 0 done, 1 refused or not all undone, 2 wrong usage, 3 undetermined.
     """
-    from preflight.cniinstallrun import run_remove
+    from preflight.runs.cni_install import run_remove
 
     return run_remove(force=force, dry_run=dry_run, diff=diff, output=output)

@@ -40,8 +40,8 @@ def render(
 
     Exit: 0 done, 2 wrong usage or a configuration that pods could not use.
     """
-    from preflight.cniplan import Flags
-    from preflight.cnirenderrun import run_render
+    from preflight.cni.plan import Flags
+    from preflight.runs.cni_render import run_render
 
     return run_render(
         Flags(

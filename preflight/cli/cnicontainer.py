@@ -38,7 +38,7 @@ def register_verb(app: typer.Typer, verb: str) -> None:
         cache_dir: CacheDirOption = "",
         output: OutputOption = "text",
     ) -> int:
-        from preflight.cnirun import VERBS, Place, Target
+        from preflight.runs.cni_container import VERBS, Place, Target
 
         place = Place.given(conf, conf_dir, plugin_dir, cache_dir)
         target = Target.given(container, netns, docker, ifname, arg, publish)

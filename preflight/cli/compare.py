@@ -42,7 +42,7 @@ def compare(
 
     Exit: 0 they fit together, 1 they do not, 2 wrong usage, 3 undetermined.
     """
-    from preflight.comparerun import Request, run_compare
+    from preflight.runs.compare import Request, run_compare
 
     return run_compare(
         Request(

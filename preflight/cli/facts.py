@@ -43,7 +43,7 @@ def facts(
 
     With --card: the node's card, to be compared with those of the others by nodeprep compare.
     """
-    from preflight.factsrun import Request, run_facts
+    from preflight.runs.facts import Request, run_facts
 
     return run_facts(
         Request(

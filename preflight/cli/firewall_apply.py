@@ -54,8 +54,8 @@ def apply(
     Then confirm from a new connection; without that, the old rules come back. Exit: 0 done, or
     nothing to do; 1 refused or rolled back.
     """
-    from preflight.firewallpolicy import PolicyRequest
-    from preflight.firewallrun import Wanted, run_apply
+    from preflight.runs.firewall_apply import Wanted, run_apply
+    from preflight.runs.firewall_policy import PolicyRequest
 
     wanted = Wanted(
         policy=PolicyRequest(

@@ -24,6 +24,6 @@ def confirm(
 
     Exit: 0 confirmed, or nothing to confirm; 1 where they have been rolled back.
     """
-    from preflight.firewallmanage import run_confirm
+    from preflight.runs.firewall_manage import run_confirm
 
     return run_confirm(force=force, output=output)

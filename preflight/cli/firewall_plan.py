@@ -42,8 +42,8 @@ def plan(
 
     Exit: 0 also where there is something to change, 1 where apply would refuse it.
     """
-    from preflight.firewallpolicy import PolicyRequest
-    from preflight.firewallrun import Wanted, run_plan
+    from preflight.runs.firewall_apply import Wanted, run_plan
+    from preflight.runs.firewall_policy import PolicyRequest
 
     wanted = Wanted(
         policy=PolicyRequest(

@@ -56,8 +56,8 @@ def prove(
     Nothing of this host changes; no root is needed where user namespaces are allowed.
     Exit: 0 the rules let through exactly what the policy admits, 1 they do not.
     """
-    from preflight.firewallpolicy import PolicyRequest
-    from preflight.proverun import run_prove, run_prove_all
+    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.runs.firewall_prove import run_prove, run_prove_all
     from rules.errors import UsageError
 
     if every:

@@ -29,7 +29,7 @@ def remove(
 
     Exit: 0 done, or nothing to do; 1 where it had to be rolled back.
     """
-    from preflight.firewallmanage import run_remove
+    from preflight.runs.firewall_manage import run_remove
 
     return run_remove(
         confirm_within_s=confirm_within, dry_run=dry_run, diff=diff, force=force, output=output

@@ -52,8 +52,8 @@ def render(
 
     Changes nothing and needs no root.
     """
-    from preflight.firewallpolicy import PolicyRequest
-    from preflight.renderrun import run_render
+    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.runs.firewall_render import run_render
 
     return run_render(
         PolicyRequest(

@@ -24,6 +24,6 @@ def rollback(
 
     Exit: 0 rolled back, 1 where nothing is pending.
     """
-    from preflight.firewallmanage import run_rollback
+    from preflight.runs.firewall_manage import run_rollback
 
     return run_rollback(pending_id=pending, output=output)

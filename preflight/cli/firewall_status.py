@@ -17,6 +17,6 @@ def status(output: OutputOption = "text") -> int:
 
     Exit: 0 as it was applied, or nothing applied; 1 where it is not; 3 where it cannot be told.
     """
-    from preflight.firewallmanage import run_status
+    from preflight.runs.firewall_manage import run_status
 
     return run_status(output=output)

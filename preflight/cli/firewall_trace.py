@@ -74,7 +74,7 @@ def trace(
 
     Exit: 0 let through; 1 dropped or rejected; 3 where an unknown expression decides.
     """
-    from preflight.tracerun import Question, run_all_traces, run_trace
+    from preflight.runs.firewall_trace import Question, run_all_traces, run_trace
 
     question = Question(
         source=source_address,
@@ -92,7 +92,7 @@ def trace(
     )
     if not every:
         return run_trace(question, output=output)
-    from preflight.firewallpolicy import PolicyRequest
+    from preflight.runs.firewall_policy import PolicyRequest
 
     request = PolicyRequest(
         role=parse_role(role),

@@ -40,8 +40,8 @@ def verify(
 
     Exit: 0 as asked, 1 not, 3 where it cannot be told.
     """
-    from preflight.firewallpolicy import PolicyRequest
-    from preflight.firewallrun import Wanted, run_verify
+    from preflight.runs.firewall_apply import Wanted, run_verify
+    from preflight.runs.firewall_policy import PolicyRequest
 
     wanted = Wanted(
         policy=PolicyRequest(

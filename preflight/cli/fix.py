@@ -55,7 +55,7 @@ def fix(
     `nodeprep undo` takes it back. Exit: as check, by the verdict after it; 1 too where something
     was refused or failed. With --dry-run 0.
     """
-    from preflight.fixrun import Request, run_fix
+    from preflight.runs.fix import Request, run_fix
 
     return run_fix(
         Request(

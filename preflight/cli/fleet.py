@@ -44,7 +44,7 @@ def report(
 
     Exit: 0 all is well, 1 it is not, 2 wrong usage, 3 undetermined.
     """
-    from preflight.fleetrun import Request, run_fleet_report
+    from preflight.runs.fleet_report import Request, run_fleet_report
 
     return run_fleet_report(
         Request(
@@ -81,6 +81,6 @@ def plan(
 
     Also how likely such a plan misses a broken pair, a broken node, a broken rack.
     """
-    from preflight.planrun import Request, run_plan
+    from preflight.runs.fleet_plan import Request, run_plan
 
     return run_plan(Request(tuple(cards), cluster, k, seed, output))

@@ -40,7 +40,7 @@ def listen(
 
     Exit: 0 it listened, 1 no port could be bound, 2 wrong usage or configuration.
     """
-    from preflight.listenrun import Request, run_listen
+    from preflight.runs.listen import Request, run_listen
 
     return run_listen(
         Request(

@@ -37,7 +37,7 @@ def ports(
 
     Without --role: the whole matrix, for every role, Kubernetes version and pod network.
     """
-    from preflight.portrun import run_ports
+    from preflight.runs.ports import run_ports
 
     return run_ports(
         role=parse_role(role) if role else None,

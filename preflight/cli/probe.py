@@ -55,7 +55,7 @@ def probe(
 
     Exit: 0 all pass, 1 some do not, 2 wrong usage or configuration, 3 undetermined.
     """
-    from preflight.proberun import Request, run_probe
+    from preflight.runs.probe import Request, run_probe
 
     return run_probe(
         Request(

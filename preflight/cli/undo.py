@@ -21,6 +21,6 @@ def undo(
 
     Exit: 0 done, or nothing to undo; 1 refused, or something of it could not be taken back.
     """
-    from preflight.undorun import Request, run_undo
+    from preflight.runs.undo import Request, run_undo
 
     return run_undo(Request(dry_run=dry_run, diff=diff, force=force, output=output))

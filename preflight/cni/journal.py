@@ -116,6 +116,7 @@ def apply(steps: Sequence[Step], store: Store, proof: Callable[[], None]) -> Non
         more = f"; and could not be put back: {', '.join(left)}" if left else ""
         raise InstallError(f"nothing was changed: {error}{more}") from error
 
+
 def put_back(done: Sequence[Step]) -> list[str]:
     """Makes each thing what it was at the start of this run; what could not be, by name."""
     failures = (_written(step, step.now) for step in reversed(done))

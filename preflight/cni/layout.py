@@ -15,7 +15,7 @@ from preflight.cni.compose import FILE_NAME, SINGLE_NAME, single
 from preflight.cni.compose import text as compose_text
 from preflight.cni.journal import Item
 from preflight.cni.kinds import bridge_state, file_state, link_state, nft_state
-from preflight.cniplan import Planned
+from preflight.cni.plan import Planned
 from rules.backend.iptables import program
 from rules.cluster import IPNetwork
 from rules.persist import quoted, systemd_runs

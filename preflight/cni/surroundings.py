@@ -10,10 +10,10 @@ from preflight.cni.compose import FILE_NAME, programs
 from preflight.cni.installed import locate
 from preflight.cni.kinds import KINDS, InstallError
 from preflight.cni.layout import Extras, Place, needed_modules, other_ranges
+from preflight.cni.plan import Planned
 from preflight.cni.remains import rulesets
 from preflight.cni.routefiles import route_files
 from preflight.cni.spec import EXTENSIONS
-from preflight.cniplan import Planned
 from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
 from preflight.facts.host import Host
 from preflight.facts.model import Unknown

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from preflight.cli.main import run
-from preflight.cloudpolicy import CloudRequest, load_rules
+from preflight.runs.cloud_policy import CloudRequest, load_rules
 from rules.cloud.aws import roles
 from rules.cloud.document import CloudRules
 from rules.cloud.found import reach_of

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from preflight.cli.main import run
-from preflight.cloudpolicy import CloudRequest, load_rules
+from preflight.runs.cloud_policy import CloudRequest, load_rules
 from rules.cloud.aws import roles
 from rules.cloud.document import CloudRules
 from rules.cloud.found import reach_of

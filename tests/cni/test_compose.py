@@ -22,9 +22,9 @@ from preflight.cni.compose import (
     text,
 )
 from preflight.cni.lint import lint
+from preflight.cni.plan import Flags, make_plan, node_ranges
 from preflight.cni.problem import ERROR, Context
 from preflight.cni.spec import load
-from preflight.cniplan import Flags, make_plan, node_ranges
 from preflight.settings import Settings
 from rules.cluster import Cluster
 from rules.errors import NodeprepError, UsageError
@@ -149,7 +149,7 @@ def test_the_cluster_file_names_the_nodes_own_range(tmp_path: Path) -> None:
 
 
 def test_a_range_outside_the_clusters_is_an_error(tmp_path: Path) -> None:
-    from preflight.cniplan import refuse_errors
+    from preflight.cni.plan import refuse_errors
 
     file = tmp_path / "nodeprep.yaml"
     file.write_text("networking: {podSubnet: 10.244.0.0/16}\n")

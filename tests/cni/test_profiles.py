@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from preflight.cniprofilesrun import run_profiles
+from preflight.runs.cni_profiles import run_profiles
 from rules.cnis import PROFILES
 from rules.errors import UsageError
 from tests.cni.node import node

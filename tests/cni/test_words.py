@@ -15,8 +15,8 @@ from preflight.cni.docker import docker_namespace, parse_inspect
 from preflight.cni.outside import parse_outside
 from preflight.cni.sandbox import RuntimeFailure, parse_status
 from preflight.cni.services import Service, iptables_rules, nft_text
-from preflight.cnirun import parse_argument, parse_publish
 from preflight.facts.protobuf import put_bytes
+from preflight.runs.cni_container import parse_argument, parse_publish
 from rules.errors import CommandError, UsageError
 
 

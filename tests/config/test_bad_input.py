@@ -165,7 +165,7 @@ def test_a_file_that_may_not_be_read_is_one_line_and_exit_2(place: Path, kind: s
     drop = f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3)"
     code = (
         "import os, sys; from preflight.cli.main import run; import preflight.cli.check, "
-        "preflight.checkrun, preflight.config.merge, preflight.checks.registry as checks, "
+        "preflight.runs.check, preflight.config.merge, preflight.checks.registry as checks, "
         "preflight.report.formats, preflight.facts.store, preflight.facts.collect, yaml; "
         f"checks.registry(); {drop if os.geteuid() == 0 else ''}; sys.exit(run(sys.argv[1:]))"
     )

@@ -16,10 +16,10 @@ import pytest
 
 from preflight.facts.model import Facts, Unknown
 from preflight.facts.schema import schema_of
-from preflight.factsrun import card_of
 from preflight.fleet.card import KIND, Card, document
 from preflight.fleet.cardfile import NotACard, parse
 from preflight.fleet.readcards import read_cards
+from preflight.runs.facts import card_of
 from preflight.settings import Settings
 from rules.cluster import Cluster, Node, Role
 from rules.errors import ConfigError, UsageError

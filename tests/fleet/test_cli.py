@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from preflight.facts.store import document as facts_document
-from preflight.factsrun import card_of
 from preflight.fleet.card import document
+from preflight.runs.facts import card_of
 from preflight.settings import Settings
 from rules.cluster import Role
 from tests.cli.test_main import nodeprep

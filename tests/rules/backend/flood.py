@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from preflight.firewallpolicy import PolicyRequest, load_policy
+from preflight.runs.firewall_policy import PolicyRequest, load_policy
 from rules.apply import Request, apply
 from rules.cluster import Role
 from rules.render import Posture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from preflight.cni.compose import FILE_NAME
-from preflight.cniplan import Flags, make_plan, refuse_errors
+from preflight.cni.plan import Flags, make_plan, refuse_errors
 from preflight.output import check_format, say
 from rules.errors import EXIT_DONE
 

@@ -9,7 +9,7 @@ from preflight.output import check_format
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
-    from preflight.cloudpolicy import CloudRequest
+    from preflight.runs.cloud_policy import CloudRequest
     from rules.cloud.document import CloudRules
     from rules.cloud.rule import Rule
     from rules.cloud.witness import Witness
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     """Prints the document; what it costs and what is wider goes to stderr. The exit code."""
-    from preflight.cloudpolicy import load_rules
+    from preflight.runs.cloud_policy import load_rules
     from rules.cloud import resolve
     from rules.render.cloud import formats, render
 

@@ -26,7 +26,6 @@ class Request:
 
 def run_compare(request: Request) -> int:
     """Runs it and prints the report to stdout; the exit code of the verdict."""
-    from preflight.checkrun import split
     from preflight.checks.registry import registry
     from preflight.engine import Selection, run_comparisons
     from preflight.fleet.compare import COMPARISONS
@@ -35,6 +34,7 @@ def run_compare(request: Request) -> int:
     from preflight.report.fleet import CompareReport
     from preflight.report.formats import check_format, render
     from preflight.report.model import EXIT_CODES
+    from preflight.runs.check import split
 
     check_format(request.output)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()

@@ -29,7 +29,6 @@ class Request:
 
 def run_fleet_report(request: Request) -> int:
     """Prints the report to stdout; the exit code of the verdict."""
-    from preflight.checkrun import split
     from preflight.checks.registry import registry
     from preflight.engine import Selection, run_comparisons
     from preflight.fleet import answer
@@ -40,6 +39,7 @@ def run_fleet_report(request: Request) -> int:
     from preflight.report.formats import check_format, render
     from preflight.report.html import Picture
     from preflight.report.model import EXIT_CODES
+    from preflight.runs.check import split
 
     check_format(request.output)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()

@@ -10,8 +10,8 @@ from preflight.cni.outside import parse_outside, usual_places
 from preflight.cni.proof import Cause, Proof, Step
 from preflight.cni.prove import Request, Steps, prove_by_plugins
 from preflight.cni.spec import NetworkConfig
-from preflight.cnirun import Place
 from preflight.output import check_format, write
+from preflight.runs.cni_container import Place
 from preflight.settings import Settings
 from rules.errors import UsageError
 from rules.record import record

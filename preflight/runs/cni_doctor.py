@@ -15,10 +15,10 @@ from preflight.cni.node import NodeNetwork, NoNetwork
 from preflight.cni.outside import usual_places
 from preflight.cni.proof import Cause
 from preflight.cni.spec import NetworkConfig
-from preflight.cnirun import Place
 from preflight.finding import Finding, Severity, Status
 from preflight.output import check_format, write
 from preflight.report.plain import printable
+from preflight.runs.cni_container import Place
 from preflight.settings import Settings
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, ConfigError
 from rules.state import Store

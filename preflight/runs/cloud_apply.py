@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from preflight.cloudpolicy import CloudRequest
 from preflight.output import check_format, say, write
+from preflight.runs.cloud_policy import CloudRequest
 from rules.errors import EXIT_DONE, UsageError
 from rules.record import record
 
@@ -33,7 +33,7 @@ def run_apply(
     request: CloudRequest, reached: Reached, *, dry_run: bool, diff: bool, output: str
 ) -> int:
     """Applies, or says what it would do, and prints what changed. The exit code."""
-    from preflight.cloudpolicy import load_rules
+    from preflight.runs.cloud_policy import load_rules
 
     check_format(output)
     if request.cloud not in CLOUDS:

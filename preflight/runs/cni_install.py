@@ -12,7 +12,7 @@ from preflight.cni.journal import SUBJECT, Step
 from preflight.cni.kinds import InstallError
 from preflight.cni.layout import UNIT, Place, make_items
 from preflight.cni.node import runtime_of, usable_dirs
-from preflight.cniplan import Flags, Planned, make_plan, refuse_errors
+from preflight.cni.plan import Flags, Planned, make_plan, refuse_errors
 from preflight.facts.cnifiles import DEFAULT_CONF_DIR
 from preflight.facts.host import Host
 from preflight.output import check_format, require_root, say, write

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from preflight.cloudapply import Reached
-from preflight.cloudpolicy import CloudRequest, load_rules
 from preflight.output import check_format, say, write
+from preflight.runs.cloud_apply import Reached
+from preflight.runs.cloud_policy import CloudRequest, load_rules
 from rules.errors import EXIT_DONE, EXIT_FAILED, ConfigError, UsageError
 from rules.record import record
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from preflight.firewallpolicy import PolicyRequest
 from preflight.output import check_format, say, write
+from preflight.runs.firewall_policy import PolicyRequest
 from rules.apply import Outcome, Plan, Refused, Request
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, UsageError
 from rules.record import record
@@ -100,7 +100,7 @@ def _request(
     wanted: Wanted, *, exact: bool, confirm_within_s: float = 0.0, force: bool = False
 ) -> Request:
     from preflight import __version__
-    from preflight.firewallpolicy import load_policy
+    from preflight.runs.firewall_policy import load_policy
     from rules.render import Posture
     from rules.session import operator_session
 

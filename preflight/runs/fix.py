@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from preflight.checkrun import split
 from preflight.output import check_format, write
+from preflight.runs.check import split
 from rules.cluster import Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from rules.record import record

@@ -130,7 +130,7 @@ def _probed(request: Request, target: Target) -> Target:
     """The target with what probes of the peers met."""
     from dataclasses import replace
 
-    from preflight.proberun import find_peers, probe
+    from preflight.runs.probe import find_peers, probe
 
     if request.offline or request.facts:
         raise UsageError("--peer sends packets from this machine; --offline and --facts do not")

@@ -1,0 +1,1 @@
+"""One module for each command: what a run of it does, between its flags and its exit code."""
