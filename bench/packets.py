@@ -11,11 +11,11 @@ from rules.backend import backend
 from rules.cluster import Role, Sources
 from rules.netns import Say, Scratch, configure, forked
 from rules.policy import policy
-from rules.probe import Bundle
-from rules.prove import BACKENDS, render_texts
+from rules.proof.probe import Bundle
+from rules.proof.prove import BACKENDS, render_texts
+from rules.proof.sweep import sample_cluster
+from rules.proof.way import Kind
 from rules.render import Posture
-from rules.sweep import sample_cluster
-from rules.way import Kind
 
 FEW, MANY = 10, 10_000
 ROUNDS, SENDS = 15, 40

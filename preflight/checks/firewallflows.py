@@ -20,13 +20,13 @@ from preflight.facts.model import Facts, Undetermined, Unknown
 from preflight.target import Phase, Target
 from rules.access import Senders, admissions
 from rules.cluster import Cluster, IPAddress, IPNetwork
-from rules.flowprobes import Probe, probes
 from rules.flows import Flow, Group
 from rules.packet import TCP, UDP, Packet
 from rules.policy import Policy
+from rules.tracing.flowprobes import Probe, probes
 
 if TYPE_CHECKING:
-    from rules.trace import Trace
+    from rules.tracing.trace import Trace
 
 _NODES = (Group.MASTERS, Group.WORKERS, Group.ETCD)
 # Pod networks that add rules of their own which let pods through FORWARD.

@@ -15,8 +15,8 @@ from rules.errors import ConfigError
 
 if TYPE_CHECKING:
     from rules.packet import Packet
-    from rules.trace import Trace, Tracer
-    from rules.tracewalk import Step
+    from rules.tracing.trace import Trace, Tracer
+    from rules.tracing.walk import Step
 
 
 class Scene:
@@ -95,11 +95,11 @@ def _leads(route: Route, address: IPAddress) -> bool:
 def _tracer(texts: tuple[RulesetText, ...]) -> Tracer:
     """Two checks ask about the same rules; large ones take a third of a second to read."""
     # Only where rules act: these modules take 8 ms to load.
-    from rules.joined import join_texts
-    from rules.trace import Tracer
+    from rules.parse.joined import join_texts
+    from rules.tracing.trace import Tracer
 
     try:
-        return Tracer(join_texts((text.tool, text.text) for text in texts))
+        return Tracer(join_texts((text.tool, text.tool, text.text) for text in texts))
     except ConfigError as error:
         raise Undetermined(Unknown("failed", f"the rules cannot be understood: {error}")) from error
 

@@ -18,7 +18,7 @@ from preflight.cni.kinds import bridge_state, file_state, link_state, nft_state
 from preflight.cni.plan import Planned
 from rules.backend.iptables import program
 from rules.cluster import IPNetwork
-from rules.persist import quoted, systemd_runs
+from rules.lifecycle.persist import quoted, systemd_runs
 from rules.record import field, record
 from rules.render.templating import fill
 

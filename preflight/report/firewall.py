@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rules.backend import Change
-    from rules.rollback import Pending
+    from rules.lifecycle.rollback import Pending
 
 Document = dict[str, Any]
 

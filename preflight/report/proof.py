@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from preflight.report.plain import printable
 
 if TYPE_CHECKING:
-    from rules.proofrun import Difference
-    from rules.prove import Proof
-    from rules.sweep import Case
+    from rules.proof.proofrun import Difference
+    from rules.proof.prove import Proof
+    from rules.proof.sweep import Case
 
 # More lines than this help nobody; JSON has them all.
 MOST_LINES = 20

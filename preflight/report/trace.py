@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from preflight.report.plain import printable
 
 if TYPE_CHECKING:
-    from rules.flowprobes import Probe
     from rules.packet import Packet
-    from rules.trace import Trace
-    from rules.tracewalk import Step
+    from rules.tracing.flowprobes import Probe
+    from rules.tracing.trace import Trace
+    from rules.tracing.walk import Step
 
 _VERBS = {
     "accept": "let through",

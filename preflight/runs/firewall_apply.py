@@ -7,8 +7,8 @@ from typing import Any
 
 from preflight.output import check_format, say, write
 from preflight.runs.firewall_policy import PolicyRequest
-from rules.apply import Outcome, Plan, Refused, Request
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, UsageError
+from rules.lifecycle.apply import Outcome, Plan, Refused, Request
 from rules.record import record
 from rules.state import Store
 
@@ -26,7 +26,7 @@ class Wanted:
 
 def run_plan(wanted: Wanted, *, diff: bool, output: str) -> int:
     """Prints what apply would change."""
-    from rules.apply import make_plan
+    from rules.lifecycle.apply import make_plan
 
     check_format(output)
     plan = make_plan(_request(wanted, exact=diff), Store(SUBJECT))
@@ -45,7 +45,7 @@ def run_apply(
     output: str,
 ) -> int:
     """Applies, prints what changed and until when it must be confirmed."""
-    from rules.apply import apply, make_plan, wait_for_confirmation
+    from rules.lifecycle.apply import apply, make_plan, wait_for_confirmation
 
     check_format(output)
     store = Store(SUBJECT)
@@ -67,7 +67,7 @@ def run_apply(
 
 def run_verify(wanted: Wanted, *, output: str) -> int:
     """Prints what is and what is not as the policy asks."""
-    from rules.lifecycle import verify
+    from rules.lifecycle.manage import verify
 
     check_format(output)
     verdicts = verify(_request(wanted, exact=True), Store(SUBJECT))
@@ -101,8 +101,8 @@ def _request(
 ) -> Request:
     from preflight import __version__
     from preflight.runs.firewall_policy import load_policy
+    from rules.lifecycle.session import operator_session
     from rules.render import Posture
-    from rules.session import operator_session
 
     postures = {posture.value: posture for posture in Posture}
     if wanted.posture not in postures:

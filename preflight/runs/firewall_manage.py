@@ -12,8 +12,8 @@ from rules.state import Store
 
 def run_confirm(*, force: bool, output: str) -> int:
     """Makes the pending change stay."""
-    from rules.lifecycle import confirm
-    from rules.session import operator_session
+    from rules.lifecycle.manage import confirm
+    from rules.lifecycle.session import operator_session
 
     check_format(output)
     outcome = confirm(Store(SUBJECT), operator_session(), force=force)
@@ -29,8 +29,8 @@ def run_confirm(*, force: bool, output: str) -> int:
 
 def run_rollback(*, pending_id: str, output: str) -> int:
     """Puts the old rules back; with an id only if that very change is still pending."""
-    from rules.lifecycle import roll_back_now
-    from rules.rollback import roll_back
+    from rules.lifecycle.manage import roll_back_now
+    from rules.lifecycle.rollback import roll_back
 
     check_format(output)
     store, done = Store(SUBJECT), True
@@ -51,7 +51,7 @@ def run_rollback(*, pending_id: str, output: str) -> int:
 def run_status(*, output: str) -> int:
     """Prints what is in force and whether it is still as it was applied."""
     from preflight.report import firewall as report
-    from rules.lifecycle import status
+    from rules.lifecycle.manage import status
 
     check_format(output)
     found = status(Store(SUBJECT))
@@ -93,9 +93,9 @@ def run_remove(
 ) -> int:
     """Takes away what is ours."""
     from preflight.report import firewall as report
-    from rules.apply import Arming
-    from rules.lifecycle import make_removal, remove
-    from rules.session import operator_session
+    from rules.lifecycle.apply import Arming
+    from rules.lifecycle.manage import make_removal, remove
+    from rules.lifecycle.session import operator_session
 
     check_format(output)
     store, pending = Store(SUBJECT), None

@@ -43,7 +43,7 @@ def run_prove(request: PolicyRequest, *, backend: str, posture: str, output: str
     from preflight.report import document
     from preflight.report import proof as report
     from preflight.runs.firewall_policy import load_policy
-    from rules.prove import BACKENDS, prove, render_texts
+    from rules.proof.prove import BACKENDS, prove, render_texts
     from rules.render import Posture
 
     check_format(output)
@@ -75,8 +75,8 @@ def run_prove_all(*, output: str) -> int:
     """Proves everything and prints a table; the exit code."""
     from preflight.report import document
     from preflight.report import proof as report
-    from rules.prove import Proof
-    from rules.sweep import every_case, sweep
+    from rules.proof.prove import Proof
+    from rules.proof.sweep import every_case, sweep
 
     check_format(output)
     began = time.monotonic()

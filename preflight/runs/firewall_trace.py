@@ -20,7 +20,7 @@ from rules.errors import (
 from rules.packet import STATES, Packet
 from rules.record import record
 from rules.ruleset import Ruleset
-from rules.trace import Trace, Tracer
+from rules.tracing.trace import Trace, Tracer
 
 if TYPE_CHECKING:
     from preflight.runs.firewall_policy import PolicyRequest
@@ -101,7 +101,7 @@ def run_all_traces(question: Question, request: PolicyRequest, *, output: str) -
     from preflight.report import trace as report
     from preflight.runs.firewall_policy import load_policy
     from rules.access import admissions
-    from rules.flowprobes import probes
+    from rules.tracing.flowprobes import probes
 
     _check(question, output)
     policy, _ = load_policy(request)
@@ -147,13 +147,13 @@ def _check(question: Question, output: str) -> None:
 def _scene(question: Question) -> _Scene:
     if question.rulesets:
         from rules.files import read_input
-        from rules.saved import parse_saved
+        from rules.parse.saved import parse_saved
 
         texts = [(path, read_input(path)) for path in question.rulesets]
         return _Scene(parse_saved(texts), tuple(map(_interface, question.local)), None)
     if question.local:
         raise UsageError("--local goes with --ruleset; this host's own addresses are known")
-    from rules.live import local_addresses, read_live, routes
+    from rules.tracing.live import local_addresses, read_live, routes
 
     try:
         return _Scene(read_live(), local_addresses(), routes())

@@ -10,8 +10,8 @@ from rules.parse.ipset import IpSet
 from rules.parse.iptablesmatches import Context, matches_of
 from rules.parse.iptablestargets import statement_of
 from rules.parse.iptableswords import Line, split_line
+from rules.parse.tablejoin import unprinted
 from rules.ruleset import Action, Base, Chain, Part, Rule, Ruleset, Table
-from rules.tablejoin import unprinted
 
 # Where the kernel hangs the built-in chains (include/uapi/linux/netfilter_ipv4.h).
 _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}

@@ -13,11 +13,11 @@ import pytest
 
 from preflight.cli.main import run
 from preflight.report import proof as report
-from rules.probeplan import Depth, Sender
-from rules.proofrun import Difference
-from rules.prove import Proof
+from rules.proof.probeplan import Depth, Sender
+from rules.proof.proofrun import Difference
+from rules.proof.prove import Proof
+from rules.proof.sweep import Case
 from rules.render import Posture
-from rules.sweep import Case
 from tests.rules.proof.seeds import WORKER
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"

@@ -10,7 +10,7 @@ import pytest
 
 from rules.access import Admission, Hook
 from rules.flows import Protocol
-from rules.session import Session, operator_session, parse_connection, refusal
+from rules.lifecycle.session import Session, operator_session, parse_connection, refusal
 
 SESSION = Session(ip_address("203.0.113.9"), 50000, ip_address("192.0.2.11"), 22)
 

@@ -9,10 +9,10 @@ import pytest
 from rules.cluster import Role
 from rules.parse.iptables import parse_iptables_save
 from rules.policy import policy
+from rules.proof.sweep import sample_cluster
 from rules.render import Posture, render
 from rules.ruleset import Ruleset
-from rules.spacecheck import SpaceCheck, check_space
-from rules.sweep import sample_cluster
+from rules.tracing.spacecheck import SpaceCheck, check_space
 
 OWN = (ip_interface("127.0.0.1/8"), ip_interface("192.0.2.14/24"))
 WORKER = policy(Role.WORKER, sample_cluster())

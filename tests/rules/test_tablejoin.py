@@ -7,11 +7,11 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from rules.live import read_live
 from rules.netns import Scratch
 from rules.packet import TCP, Packet
 from rules.parse.iptables import parse_iptables_save
-from rules.trace import Trace, trace
+from rules.tracing.live import read_live
+from rules.tracing.trace import Trace, trace
 from tests.kernel import require_kernel
 from tests.rules.tracing.oracle import isolated
 

@@ -9,6 +9,7 @@ import pytest
 
 from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from rules.parse.iptables import parse_iptables_save
+from rules.parse.tablejoin import joined
 from rules.ruleset import (
     Action,
     Base,
@@ -25,8 +26,7 @@ from rules.ruleset import (
     Unsupported,
     Verdict,
 )
-from rules.tablejoin import joined
-from rules.trace import Trace, Tracer, trace
+from rules.tracing.trace import Trace, Tracer, trace
 
 LOCAL = (ip_interface("192.0.2.11/24"),)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from rules import tracking
 from rules.backend import Own, Texts
 from rules.backend.nftables import Nftables
 from rules.cluster import Role
+from rules.lifecycle import tracking
+from rules.lifecycle.tracking import LISTEN_S, let_meet, without_drops
 from rules.policy import policy
+from rules.proof.sweep import sample_cluster
 from rules.render import Posture, render
-from rules.sweep import sample_cluster
-from rules.tracking import LISTEN_S, let_meet, without_drops
 
 _HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"  # noqa: E501
 _LINE = "   0: {} {} 00000000:00000000 00:00000000 00000000     0        0 4711 1\n"
@@ -65,7 +65,7 @@ def test_rules_come_twice_where_a_connection_is_open(
 ) -> None:
     waited: list[float] = []
     monkeypatch.setattr(tracking, "_read", lambda path: table if path.endswith("tcp") else "")
-    monkeypatch.setattr("rules.tracking.time.sleep", waited.append)
+    monkeypatch.setattr("rules.lifecycle.tracking.time.sleep", waited.append)
     owner = Loads()
     own = let_meet(owner, TEXTS, live)
     assert owner.loaded == first

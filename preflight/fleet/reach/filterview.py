@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from preflight.checks.firewallscene import where
 from rules.cluster import IPAddress
 from rules.errors import NodeprepError
-from rules.live import local_addresses, read_live, routes
 from rules.packet import TCP, UDP, Packet
-from rules.trace import Trace, Tracer
+from rules.tracing.live import local_addresses, read_live, routes
+from rules.tracing.trace import Trace, Tracer
 
 _NUMBERS = {"tcp": TCP, "udp": UDP}
 # A port that clients have (IANA's ephemeral range begins at 49152).

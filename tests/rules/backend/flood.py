@@ -13,8 +13,8 @@ import threading
 import time
 
 from preflight.runs.firewall_policy import PolicyRequest, load_policy
-from rules.apply import Request, apply
 from rules.cluster import Role
+from rules.lifecycle.apply import Request, apply
 from rules.render import Posture
 from rules.state import Store
 

@@ -8,12 +8,12 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from rules.cluster import Role
-from rules.expected import EVERYTHING, NOTHING, Expected, keys_of
 from rules.policy import policy
-from rules.probeplan import HANDS, MANY, Depth, Probes, make_probes
+from rules.proof.expected import EVERYTHING, NOTHING, Expected, keys_of
+from rules.proof.probeplan import HANDS, MANY, Depth, Probes, make_probes
+from rules.proof.sweep import ALL_NETWORKS, Case, covering, every_case, sample_cluster
+from rules.proof.way import Kind, Way
 from rules.render import Posture
-from rules.sweep import ALL_NETWORKS, Case, covering, every_case, sample_cluster
-from rules.way import Kind, Way
 from tests.rules.proof.seeds import CLUSTER, WORKER
 
 MASTER, OTHER, ADMIN = map(ip_address, ("192.0.2.11", "8.8.8.8", "203.0.113.9"))

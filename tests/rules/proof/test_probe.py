@@ -8,8 +8,8 @@ from struct import pack, unpack
 import pytest
 
 from rules.packet import ICMP
-from rules.probe import SUM_AT, Bundle, checksum, frame, udp
-from rules.way import Kind
+from rules.proof.probe import SUM_AT, Bundle, checksum, frame, udp
+from rules.proof.way import Kind
 
 ENDS = {
     4: (ip_address("192.0.2.77"), ip_address("198.51.100.3")),

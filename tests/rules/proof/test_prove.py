@@ -13,16 +13,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from rules import probeplan, recorder
-from rules import prove as proving
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.policy import policy
-from rules.probeplan import Depth
-from rules.proofrun import Difference, LostProbes
-from rules.prove import BACKENDS, Proof, prove, render_texts
+from rules.proof import probeplan, recorder
+from rules.proof import prove as proving
+from rules.proof.probeplan import Depth
+from rules.proof.proofrun import Difference, LostProbes
+from rules.proof.prove import BACKENDS, Proof, prove, render_texts
+from rules.proof.sweep import Case, covering, sample_cluster, sweep
 from rules.render import Posture
-from rules.sweep import Case, covering, sample_cluster, sweep
 from tests.kernel import require_kernel
 from tests.rules.proof.seeds import ENFORCED, IPV4_ONLY, SEEDS, WORKER, Seed
 
@@ -211,8 +211,8 @@ def test_the_command_prints_what_the_schema_says(tmp_path: Path) -> None:
 UNPRIVILEGED = """
 import ctypes, encodings.ascii, encodings.idna, encodings.latin_1, os
 import rules.backend.iptables, rules.backend.nftables
-from rules.probeplan import Depth
-from rules.prove import BACKENDS, prove, render_texts
+from rules.proof.probeplan import Depth
+from rules.proof.prove import BACKENDS, prove, render_texts
 from rules.render import Posture
 from tests.rules.proof.seeds import WORKER
 for backend in BACKENDS:

@@ -18,15 +18,15 @@ from typing import TypeVar
 
 from rules.cluster import IPAddress
 from rules.errors import CommandError
-from rules.live import read_nft
 from rules.netns import NODE_MAC, Scratch, configure, forked
 from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from rules.parse.ipset import parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
-from rules.probe import SUM_AT, checksum, frame, icmp
+from rules.parse.tablejoin import joined
+from rules.proof.probe import SUM_AT, checksum, frame, icmp
 from rules.ruleset import Ruleset
 from rules.run import run
-from rules.tablejoin import joined
+from rules.tracing.live import read_nft
 
 T = TypeVar("T")
 
@@ -176,7 +176,7 @@ class Oracle:
             except CommandError:
                 if not saved.later:
                     raise
-                continue  # as rules.live does: it gives up on some rules of nft
+                continue  # as rules.tracing.live does: it gives up on some rules of nft
             found = joined(found, parse_iptables_save(text, backend, family, ipsets))
         return found
 

@@ -14,7 +14,7 @@ from random import Random
 
 from rules.packet import Packet
 from rules.ruleset import Ruleset
-from rules.trace import Trace, Tracer
+from rules.tracing.trace import Trace, Tracer
 from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, Unprintable, isolated
 from tests.rules.tracing.packets import random_packet, way_out
 from tests.rules.tracing.randomiptables import random_iptables, random_mixed

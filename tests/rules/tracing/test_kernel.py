@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from rules.packet import UDP, Packet
-from rules.trace import Trace, Tracer
+from rules.tracing.trace import Trace, Tracer
 from tests.kernel import require_kernel
 from tests.rules.tracing.oracle import LOCAL, Oracle, Saved, isolated
 from tests.rules.tracing.packets import way_out

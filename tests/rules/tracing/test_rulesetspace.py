@@ -11,10 +11,10 @@ from rules.packet import Packet
 from rules.parse.iptables import parse_iptables_save
 from rules.parse.nft import parse_nft
 from rules.ruleset import Ruleset
-from rules.rulesetspace import Reach, reach
 from rules.space import EMPTY, Box, Space
 from rules.space import Packet as Point
-from rules.trace import Tracer
+from rules.tracing.rulesetspace import Reach, reach
+from rules.tracing.trace import Tracer
 from tests.kernel import require_kernel
 from tests.rules.tracing.oracle import LOCAL, Oracle, isolated
 from tests.rules.tracing.packets import PODS, random_packet, way_out

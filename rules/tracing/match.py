@@ -18,8 +18,8 @@ from rules.ruleset import (
     Test,
     Unsupported,
 )
-from rules.traceflow import Flow, Open, Value
-from rules.tracekeys import read
+from rules.tracing.flow import Flow, Open, Value
+from rules.tracing.keys import read
 
 # True, False, or the reason for which it cannot be told.
 Truth = bool | str

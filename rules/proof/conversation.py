@@ -9,7 +9,7 @@ from struct import pack
 
 from rules.cluster import IPAddress
 from rules.packet import ICMP, ICMPV6, TCP, UDP
-from rules.probe import SUM_AT, frame, tcp, udp
+from rules.proof.probe import SUM_AT, frame, tcp, udp
 
 # Ports that the node's own connections go to: names and pages.
 _ASKED = {UDP: 53, TCP: 443}

@@ -17,10 +17,10 @@ from typing import Any
 
 from rules.backend import Own
 from rules.errors import CommandError, NodeprepError
-from rules.persist import systemd_runs
+from rules.lifecycle.persist import systemd_runs
+from rules.lifecycle.snapshot import LAST, PENDING, Snapshot, put_back
 from rules.record import record
 from rules.run import run
-from rules.snapshot import LAST, PENDING, Snapshot, put_back
 from rules.state import VARIABLE, StateError, Store
 
 ROLLED_BACK = "rolled-back"

@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from rules import recorder
 from rules.cluster import IPAddress
-from rules.conversation import answers, loopback, questions, send_raw
 from rules.errors import CommandError
-from rules.expected import EVERYTHING, Expected
 from rules.intervals import Intervals
 from rules.netns import Scratch
 from rules.packet import ICMP, ICMPV6, TCP, UDP
-from rules.probe import SUM_AT, Bundle, frame, udp
-from rules.probeplan import OUTSIDE, Probes, Sender
+from rules.proof import recorder
+from rules.proof.conversation import answers, loopback, questions, send_raw
+from rules.proof.expected import EVERYTHING, Expected
+from rules.proof.probe import SUM_AT, Bundle, frame, udp
+from rules.proof.probeplan import OUTSIDE, Probes, Sender
+from rules.proof.way import Kind, Way
 from rules.record import record
-from rules.way import Kind, Way
 
 _PORTED = (Kind.TCP, Kind.UDP, Kind.SCTP)
 # Gets how many probes have been sent, and how many will be.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rules.packet import ICMP, ICMPV6, TCP
 from rules.parse.names import CT_STATES, PORT_PROTOCOLS
 from rules.ruleset import FULL_MASK, Key
-from rules.traceflow import BROADCAST, LOCAL, MULTICAST, Flow, Open, Value
+from rules.tracing.flow import BROADCAST, LOCAL, MULTICAST, Flow, Open, Value
 
 _PORTED = frozenset(PORT_PROTOCOLS.values())
 _IPS_DST_NAT = 0x20

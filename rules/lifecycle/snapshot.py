@@ -64,7 +64,7 @@ def put_back(store: Store, snapshot: Snapshot) -> None:
     A backend that had rules comes first, so that there is no moment without any. Raises
     BackendError after having tried all.
     """
-    from rules.persist import persist
+    from rules.lifecycle.persist import persist
 
     failures = [
         error

@@ -15,12 +15,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from rules.access import group_networks
 from rules.cluster import IPAddress, IPNetwork
 from rules.errors import UsageError
-from rules.expected import LAST_KEY, Expected, keys_of
 from rules.flows import Group
 from rules.packet import ICMP, ICMPV6, SCTP, TCP, UDP
 from rules.policy import Policy
+from rules.proof.expected import LAST_KEY, Expected, keys_of
+from rules.proof.way import Kind, Layout, Way
 from rules.record import record
-from rules.way import Kind, Layout, Way
 
 # Reproducible: the same policy and text give the same probes.
 SEED = 3

@@ -11,8 +11,8 @@ from rules.cluster import IPAddress, IPNetwork
 from rules.intervals import Interval, Intervals, normal
 from rules.packet import ICMP, ICMPV6
 from rules.policy import Policy
+from rules.proof.way import Kind, Way
 from rules.render import Posture
-from rules.way import Kind, Way
 
 LAST_KEY = 65535
 NOTHING: Intervals = ()

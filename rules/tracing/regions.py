@@ -14,9 +14,9 @@ from rules.parse.names import PORT_PROTOCOLS
 from rules.record import record
 from rules.ruleset import AllOf, AnyOf, Element, Field, Key, Lookup, Match, PacketSet, Range, Test
 from rules.space import EMPTY, LAST_ADDRESS, Box, Space, last_port
-from rules.traceflow import Flow
-from rules.tracekeys import read
-from rules.tracematch import Matcher, among
+from rules.tracing.flow import Flow
+from rules.tracing.keys import read
+from rules.tracing.match import Matcher, among
 
 _PORTED = frozenset(PORT_PROTOCOLS.values())
 _SOURCES = {

@@ -25,9 +25,9 @@ from rules.ruleset import (
     Verdict,
     VerdictMap,
 )
-from rules.traceeffects import chosen, different_verdicts, merged, translated, with_mark
-from rules.traceflow import Flow
-from rules.tracematch import Matcher, Truth
+from rules.tracing.effects import chosen, different_verdicts, merged, translated, with_mark
+from rules.tracing.flow import Flow
+from rules.tracing.match import Matcher, Truth
 
 # The kernel refuses rulesets that jump deeper (NFT_JUMP_STACK_SIZE, 16).
 _DEEPEST = 32

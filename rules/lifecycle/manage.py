@@ -6,7 +6,9 @@ import contextlib
 import shutil
 from typing import Any
 
-from rules.apply import (
+from rules.backend import BACKENDS, Change, Own, backend, changes
+from rules.errors import CommandError
+from rules.lifecycle.apply import (
     Arming,
     Outcome,
     Plan,
@@ -19,14 +21,12 @@ from rules.apply import (
     keep,
     make_plan,
 )
-from rules.backend import BACKENDS, Change, Own, backend, changes
-from rules.errors import CommandError
-from rules.persist import BOOT, SCRIPT, is_persistent, persistence_changes, systemd_runs
+from rules.lifecycle.persist import BOOT, SCRIPT, is_persistent, persistence_changes, systemd_runs
+from rules.lifecycle.rollback import Pending, disarm, now, read_pending, settle, undo
+from rules.lifecycle.session import Session
+from rules.lifecycle.snapshot import APPLIED, LAST, PENDING, Applied, read_applied
 from rules.record import record
 from rules.render import Posture
-from rules.rollback import Pending, disarm, now, read_pending, settle, undo
-from rules.session import Session
-from rules.snapshot import APPLIED, LAST, PENDING, Applied, read_applied
 from rules.state import Store
 
 
@@ -215,7 +215,7 @@ def _lost(store: Store) -> str:
 
 
 def _verify_session(session: Session, refused: str) -> Verdict:
-    from rules.livecheck import session_trace, where
+    from rules.lifecycle.livecheck import session_trace, where
 
     traced = session_trace(session)
     if traced is None or traced.admitted is None:
@@ -226,7 +226,7 @@ def _verify_session(session: Session, refused: str) -> Verdict:
 
 
 def _verify_flows(request: Request) -> Verdict:
-    from rules.livecheck import flow_traces, where
+    from rules.lifecycle.livecheck import flow_traces, where
 
     try:
         traced = flow_traces(request.policy)
@@ -245,7 +245,7 @@ def _verify_flows(request: Request) -> Verdict:
 
 
 def _verify_space(request: Request) -> Verdict:
-    from rules.livecheck import live_space, told
+    from rules.lifecycle.livecheck import live_space, told
 
     try:
         found = live_space(request.policy, request.posture)

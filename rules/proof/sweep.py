@@ -18,8 +18,8 @@ from rules.errors import NodeprepError
 from rules.flows import Flow
 from rules.netns import Say, forked
 from rules.policy import Policy, policy
-from rules.probeplan import Depth
-from rules.prove import BACKENDS, Proof, prove_here
+from rules.proof.probeplan import Depth
+from rules.proof.prove import BACKENDS, Proof, prove_here
 from rules.record import record
 from rules.render import Posture
 from rules.render.plan import make_plan

@@ -15,9 +15,9 @@ from typing import Any
 from rules.cluster import IPAddress
 from rules.errors import CommandError
 from rules.netns import COMMAND_TIMEOUT_S
+from rules.proof.way import Kind, Layout, Way
 from rules.record import record
 from rules.run import run
-from rules.way import Kind, Layout, Way
 
 TABLE = "nodeprep_proof"
 # Behind security (50), srcnat (100) and helpers (300); before connections are confirmed (INT_MAX).

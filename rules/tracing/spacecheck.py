@@ -13,10 +13,10 @@ from rules.policyspace import input_space, to_pods_space
 from rules.record import record
 from rules.render import Posture
 from rules.ruleset import Ruleset
-from rules.rulesetspace import SOMEBODY, Reach, reach, sample
 from rules.space import EMPTY, LAST_ADDRESS, Box, Space, last_port
-from rules.trace import Trace, Tracer
-from rules.traceflow import Routes, connection_state
+from rules.tracing.flow import Routes, connection_state
+from rules.tracing.rulesetspace import SOMEBODY, Reach, reach, sample
+from rules.tracing.trace import Trace, Tracer
 
 _NAMES = {number: name for name, number in PORT_PROTOCOLS.items()} | {
     ICMP: "icmp",

@@ -10,11 +10,8 @@ from rules.access import count_networks, let_through
 from rules.backend import Backend, BackendError, Change, Own, backend, changes
 from rules.backend.detect import Choice, choose, look
 from rules.errors import EXIT_FAILED, CommandError, NodeprepError
-from rules.persist import persist, persistence_changes
-from rules.policy import Policy
-from rules.record import record
-from rules.render import Posture, render
-from rules.rollback import (
+from rules.lifecycle.persist import persist, persistence_changes
+from rules.lifecycle.rollback import (
     ROLLED_BACK,
     UNCONFIRMED_S,
     Pending,
@@ -28,10 +25,13 @@ from rules.rollback import (
     settle,
     undo,
 )
-from rules.session import Session, refusal
-from rules.snapshot import APPLIED, LAST, PENDING, Applied, Snapshot, read_applied
+from rules.lifecycle.session import Session, refusal
+from rules.lifecycle.snapshot import APPLIED, LAST, PENDING, Applied, Snapshot, read_applied
+from rules.lifecycle.tracking import let_meet
+from rules.policy import Policy
+from rules.record import record
+from rules.render import Posture, render
 from rules.state import StateError, Store
-from rules.tracking import let_meet
 
 _TICK_S = 0.2
 # With more addresses than this the whole space is left to `firewall verify`: it costs a second.
@@ -225,7 +225,7 @@ class Watch:
         self._session = session
         self._before = None
         if session is not None:
-            from rules.livecheck import session_trace
+            from rules.lifecycle.livecheck import session_trace
 
             self._before = session_trace(session)
 
@@ -233,7 +233,7 @@ class Watch:
         """Raises Refused where a new connection like it would not get in any more."""
         if self._session is None:
             return
-        from rules.livecheck import is_cut, session_trace, where
+        from rules.lifecycle.livecheck import is_cut, session_trace, where
 
         after = session_trace(self._session)
         if after is not None and is_cut(self._before, after):
@@ -300,7 +300,7 @@ def _verify_space(request: Request) -> tuple[str, ...]:
     own rules are as they should be: by rules of others, which a person should know of."""
     if count_networks(request.policy.cluster) > MOST_NETWORKS:
         return ()
-    from rules.livecheck import live_space, told
+    from rules.lifecycle.livecheck import live_space, told
 
     try:
         found = live_space(request.policy, request.posture)

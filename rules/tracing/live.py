@@ -15,9 +15,9 @@ from rules.parse.ipset import IpSet, parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
 from rules.parse.nft import parse_nft
 from rules.parse.nftheads import lacks_head, with_head
+from rules.parse.tablejoin import joined
 from rules.ruleset import Ruleset, Table
 from rules.run import find_program, run
-from rules.tablejoin import joined
 
 _TIMEOUT_S = 20.0
 _WORDS = {4: "ip", 6: "ip6"}

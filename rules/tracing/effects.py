@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rules.ruleset import FULL_MASK, Element, Nat, Range, SetMark, Verdict
-from rules.traceflow import Flow, Open
-from rules.tracekeys import read
+from rules.tracing.flow import Flow, Open
+from rules.tracing.keys import read
 
 
 def translated(part: Nat, addresses: Range | None, ports: Range | None, flow: Flow) -> Flow:

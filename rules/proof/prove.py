@@ -11,15 +11,15 @@ import time
 from rules.backend import Texts, backend
 from rules.backend.iptables import families, program
 from rules.errors import NodeprepError, UsageError
-from rules.expected import Expected
 from rules.netns import COMMAND_TIMEOUT_S, Say, Scratch, configure, forked
 from rules.policy import Policy
-from rules.probeplan import Depth, Sender, make_probes
-from rules.proofrun import Difference, LostProbes, Run, Told
+from rules.proof.expected import Expected
+from rules.proof.probeplan import Depth, Sender, make_probes
+from rules.proof.proofrun import Difference, LostProbes, Run, Told
+from rules.proof.way import Layout, Way
 from rules.record import field, record
 from rules.render import Posture, render
 from rules.run import run
-from rules.way import Layout, Way
 
 BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
 # Probes are lost where the machine has no time for its own packets; then it is done again.

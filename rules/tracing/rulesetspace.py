@@ -9,7 +9,6 @@ from rules.cluster import IPAddress
 from rules.packet import ICMP, ICMP_ERRORS, ICMPV6, Packet
 from rules.parse.names import PORT_PROTOCOLS
 from rules.record import record
-from rules.regions import Cutter, Part, all_ports
 from rules.ruleset import (
     AllOf,
     AnyOf,
@@ -26,11 +25,12 @@ from rules.ruleset import (
     VerdictMap,
 )
 from rules.space import EMPTY, LAST_ADDRESS, LAST_PROTOCOL, Box, Space, last_port
-from rules.traceeffects import chosen
-from rules.traceflow import Flow, Routes, Surroundings, connection_state
-from rules.tracematch import Matcher
-from rules.tracewalk import RuleWalk, Walk
-from rules.traceway import OUT, Knowledge, Way
+from rules.tracing.effects import chosen
+from rules.tracing.flow import Flow, Routes, Surroundings, connection_state
+from rules.tracing.hooks import OUT, Knowledge, Way
+from rules.tracing.match import Matcher
+from rules.tracing.regions import Cutter, Part, all_ports
+from rules.tracing.walk import RuleWalk, Walk
 
 # A sender that is nobody special, for what a rule asks beside source and port.
 SOMEBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8::1")}

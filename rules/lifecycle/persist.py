@@ -10,8 +10,8 @@ from rules.backend import Change, backend
 from rules.backend.detect import runs, ufw_enabled
 from rules.errors import CommandError
 from rules.files import write_atomic
+from rules.lifecycle.snapshot import Applied
 from rules.run import SEARCH_PATH, run
-from rules.snapshot import Applied
 from rules.state import StateError, Store
 
 UNIT = "nodeprep-firewall.service"

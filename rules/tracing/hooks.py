@@ -20,11 +20,11 @@ from rules.ruleset import (
     Verdict,
     VerdictMap,
 )
-from rules.traceeffects import merged
-from rules.traceflow import Flow, Open
-from rules.tracekeys import read
-from rules.tracematch import Matcher, Truth, among
-from rules.tracewalk import Ending, Step, Walk
+from rules.tracing.effects import merged
+from rules.tracing.flow import Flow, Open
+from rules.tracing.keys import read
+from rules.tracing.match import Matcher, Truth, among
+from rules.tracing.walk import Ending, Step, Walk
 
 # Where conntrack sits in prerouting and output (NF_IP_PRI_CONNTRACK).
 _CONNTRACK = -200

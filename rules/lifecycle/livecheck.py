@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from rules.access import admissions
 from rules.errors import CommandError
-from rules.flowprobes import Probe, probes
-from rules.live import local_addresses, read_live, routes
+from rules.lifecycle.session import Session
 from rules.packet import SCTP, TCP, UDP, Packet
 from rules.policy import Policy
 from rules.record import record
-from rules.session import Session
-from rules.trace import Trace, Tracer
-from rules.tracewalk import Step
+from rules.tracing.flowprobes import Probe, probes
+from rules.tracing.live import local_addresses, read_live, routes
+from rules.tracing.trace import Trace, Tracer
+from rules.tracing.walk import Step
 
 if TYPE_CHECKING:
     from rules.render import Posture
-    from rules.spacecheck import Gap, SpaceCheck
+    from rules.tracing.spacecheck import Gap, SpaceCheck
 
 _ACK = 0x10
 
@@ -117,7 +117,7 @@ def _following(probe: Probe) -> Iterator[tuple[str, Packet, str]]:
 def live_space(policy: Policy, posture: Posture) -> SpaceCheck:
     """The space of the live rules against the policy's. Raises CommandError where the rules
     cannot be read."""
-    from rules.spacecheck import check_space
+    from rules.tracing.spacecheck import check_space
 
     return check_space(
         read_live(), policy, posture, local_addresses=local_addresses(), routes=routes()

@@ -8,9 +8,9 @@ from rules.cluster import IPAddress
 from rules.packet import Packet
 from rules.record import record
 from rules.ruleset import Ruleset
-from rules.traceflow import Flow, Open, Routes, Surroundings
-from rules.tracewalk import Ending, Step
-from rules.traceway import Knowledge, Way
+from rules.tracing.flow import Flow, Open, Routes, Surroundings
+from rules.tracing.hooks import Knowledge, Way
+from rules.tracing.walk import Ending, Step
 
 
 @record

@@ -18,7 +18,7 @@ from rules.cluster import IPAddress
 from rules.errors import CommandError
 from rules.netns import NODE_MAC, WORLD_MAC
 from rules.packet import ICMP, ICMPV6, TCP, UDP
-from rules.way import Kind
+from rules.proof.way import Kind
 
 _ETHERNET, _IPV4_HEADER, _IPV6_HEADER = 14, 20, 40
 # The kernel takes no more messages in one call (UIO_MAXIOV).
