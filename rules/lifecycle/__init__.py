@@ -1,0 +1,1 @@
+"""Rules come into force, stay, and go: apply, confirm, roll back, verify, remove."""

@@ -1,0 +1,1 @@
+"""The exhaustive proof: probes through the kernel, against the policy."""

@@ -1,0 +1,1 @@
+"""Which rule decides about a packet, and which packets a ruleset lets through."""
