@@ -30,6 +30,8 @@ def read_rulesets(
     """Every ruleset that acts: none where no table does, without running a program.
 
     Unknown where one of them cannot be read: an answer from half of the rules would be wrong.
+    Of a table that nft and iptables-nft share, iptables-save hides what nft made, or gives up on
+    it; so nft prints those too, where it is installed, and its list counts alone if need be.
     """
     for found in (tables, legacy):
         if isinstance(found, Unknown):
@@ -39,9 +41,10 @@ def read_rulesets(
     texts: list[RulesetText] = []
     for tool, answer in pending:
         text = _text(tool, answer)
-        if isinstance(text, Unknown):
+        if not isinstance(text, Unknown):
+            texts.append(text)
+        elif not _is_said_elsewhere(tool, text, acting, texts):
             return text
-        texts.append(text)
     if any("--match-set" in text.text for text in texts):
         ipsets = _text("ipset", host.start(("ipset", "save")))
         # Without it the rules that name a set have an unknown answer, and the others their own.
@@ -53,10 +56,20 @@ def _known(tables: Known[tuple[FilterTable, ...]]) -> Iterable[FilterTable]:
     return () if isinstance(tables, Unknown) else tables
 
 
+def _is_said_elsewhere(
+    tool: str, why: Unknown, acting: list[FilterTable], texts: list[RulesetText]
+) -> bool:
+    """Whether the other program of a shared table says it all, or enough."""
+    if tool == "nft":
+        return why.reason == "absent" and not any(table.backend == "nft" for table in acting)
+    from_nft = any(text.tool == "nft" for text in texts)
+    return from_nft and tool.endswith("-nft") and why.reason in ("absent", "failed")
+
+
 def _programs(
     acting: list[FilterTable], version: Known[str]
 ) -> Iterable[tuple[str, tuple[str, ...]]]:
-    if any(table.backend == "nft" for table in acting):
+    if any(table.backend in ("nft", "iptables-nft") for table in acting):
         yield "nft", ("nft", "-j", "list", "ruleset")
     plain_is_nft = isinstance(version, str) and "nf_tables" in version
     for place in dict.fromkeys((table.backend, table.family) for table in acting):

@@ -69,7 +69,7 @@ def test_the_program_of_the_right_kind(version: Known[str], backend: str, progra
     tables = (table(backend, hand=1),)
     modern, legacy = (tables, ()) if backend == "iptables-nft" else ((), tables)
     assert isinstance(read_rulesets(host, modern, legacy, version), Unknown)
-    assert host.asked == [program]
+    assert host.asked == [*(["nft -j list ruleset"] if modern else []), program]
 
 
 def test_ipsets_are_read_where_a_rule_names_one() -> None:
@@ -85,12 +85,26 @@ def test_ipsets_are_read_where_a_rule_names_one() -> None:
 
 
 def test_half_of_the_rules_are_no_answer() -> None:
-    host = Programs(nft="{}")
-    found = read_rulesets(host, (nft_table(), table("iptables-nft", hand=1)), (), NFT_IPTABLES)
-    assert found == Unknown("absent", "iptables-save is not installed")
+    shared = table("iptables-nft", hand=1)
+    absent = Unknown("absent", "iptables-save is not installed")
+    assert read_rulesets(Programs(), (shared,), (), NFT_IPTABLES) == absent
+    found = read_rulesets(Programs(iptables_save="x"), (nft_table(), shared), (), NFT_IPTABLES)
+    assert found == Unknown("absent", "nft is not installed")
+    legacy = table("iptables-legacy", hand=1)
+    found = read_rulesets(Programs(nft="{}"), (nft_table(),), (legacy,), NFT_IPTABLES)
+    assert found == Unknown("absent", "iptables-legacy-save is not installed")
     denied = Unknown("denied", "may not be read")
-    assert read_rulesets(host, denied, (), NFT_IPTABLES) == denied
-    assert read_rulesets(host, (), denied, NFT_IPTABLES) == denied
+    assert read_rulesets(Programs(), denied, (), NFT_IPTABLES) == denied
+    assert read_rulesets(Programs(), (), denied, NFT_IPTABLES) == denied
+
+
+def test_a_table_that_is_shared_is_read_by_both_and_nft_alone_is_enough() -> None:
+    shared = (table("iptables-nft", hand=1),)
+    both = (RulesetText("nft", "{}"), RulesetText("iptables-nft", "four"))
+    host = Programs(nft="{}", iptables_save="four")
+    assert read_rulesets(host, shared, (), NFT_IPTABLES) == both
+    assert read_rulesets(Programs(iptables_save="four"), shared, (), NFT_IPTABLES) == both[1:]
+    assert read_rulesets(Programs(nft="{}"), shared, (), NFT_IPTABLES) == both[:1]
 
 
 def test_rules_without_end_are_not_kept() -> None:

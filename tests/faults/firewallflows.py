@@ -65,6 +65,18 @@ FAULTS: tuple[SavedFault | LiveFault, ...] = (
         role=Role.WORKER,
     ),
     LiveFault(
+        "a rule of nft in a chain of iptables, which iptables-save does not print",
+        ADMITS,
+        "nft insert rule ip filter INPUT tcp dport { 6443, 10250-10259 } drop",
+        "iptables-nft -A INPUT -j ACCEPT\n",
+    ),
+    LiveFault(
+        "a rule of nft on which iptables-save gives up, and a policy that drops",
+        ADMITS,
+        "nft add rule ip filter INPUT meta priority set 1:1; iptables-nft -P INPUT DROP",
+        OPENRC + "\niptables-nft -A INPUT -p tcp --dport 22 -j ACCEPT\n",
+    ),
+    LiveFault(
         "an ipset lets in half of the nodes' network",
         ADMITS,
         "iptables-nft -I INPUT -m set ! --match-set nodes src -p tcp --dport 6443 -j REJECT",
