@@ -34,6 +34,7 @@ def document(proof: Proof) -> dict[str, Any]:
         "exact": proof.exact,
         "unexpected": [_difference(one) for one in proof.unexpected],
         "missing": [_difference(one) for one in proof.missing],
+        "read": list(proof.read),
         "sampled": list(proof.sampled),
         "duration_ms": round(proof.duration_ms, 1),
     }
@@ -82,6 +83,7 @@ def text(proof: Proof) -> str:
     lines += [f"  {part}: too many to send all, a sample was sent" for part in proof.sampled]
     lines += _differences("let through, and no flow admits it", proof.unexpected)
     lines += _differences("dropped, and a flow needs it", proof.missing)
+    lines += _differences("the rules, when read, say otherwise", proof.read)
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
@@ -89,7 +91,7 @@ def _verdict(exact: bool) -> str:
     return "exact" if exact else "NOT EXACT"
 
 
-def _differences(title: str, found: Sequence[Difference]) -> list[str]:
+def _differences(title: str, found: Sequence[Difference | str]) -> list[str]:
     if not found:
         return []
     lines = [f"{title}:", *(f"  {one}" for one in found[:MOST_LINES])]

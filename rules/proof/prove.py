@@ -1,12 +1,14 @@
 """The exhaustive proof: what the kernel lets through, probe by probe, against the policy.
 
 In a scratch network namespace the rules are loaded as apply loads them, to the byte; probes are
-sent; a recorder behind all rules writes down what survives; both sets must be equal.
+sent; a recorder behind all rules writes down what survives; both sets must be equal. What probes
+do not vary (TTL, fragments, flags, marks) is found by reading the loaded rules as well.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from rules.backend import Texts, backend
 from rules.backend.iptables import families, program
@@ -20,6 +22,8 @@ from rules.proof.way import Layout, Way
 from rules.record import field, record
 from rules.render import Posture, render
 from rules.run import run
+from rules.tracing.live import local_addresses, read_live, routes
+from rules.tracing.spacecheck import check_space
 
 BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
 # Probes are lost where the machine has no time for its own packets; then it is done again.
@@ -28,7 +32,8 @@ _ATTEMPTS = 3
 
 @record
 class Proof:
-    """The outcome. ``exact``: nothing ``unexpected`` survived, and nothing is ``missing``.
+    """The outcome. ``exact``: nothing ``unexpected`` survived, nothing is ``missing``, and the
+    loaded rules when read say the same; where not, ``read`` has it in words.
 
     ``families`` are those of this kernel. ``probes`` were sent, of which ``accepted`` survived and
     ``expected`` should have. ``sampled``: what was too much to be sent whole.
@@ -46,11 +51,12 @@ class Proof:
     missing: tuple[Difference, ...]
     duration_ms: float
     sampled: tuple[str, ...] = field(default_factory=tuple)
+    read: tuple[str, ...] = field(default_factory=tuple)
 
     @property
     def exact(self) -> bool:
         """Whether rules and policy are one."""
-        return not self.unexpected and not self.missing
+        return not self.unexpected and not self.missing and not self.read
 
 
 def render_texts(
@@ -126,6 +132,7 @@ def prove_here(
     with Scratch() as scratch:
         configure([line for layout in layouts for line in _addresses(layout)])
         _load_rules(backend_name, posture, loaded)
+        read = tuple(_read(policy, posture))
         probing = Run(scratch, expected, probes, told)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -150,7 +157,21 @@ def prove_here(
         sampled=tuple(
             f"IPv{each.layout.family} source edges" for each in probes if each.sampled_edges
         ),
+        read=read,
     )
+
+
+def _read(policy: Policy, posture: Posture) -> Iterator[str]:
+    """What the loaded rules say otherwise than the policy, over every source, protocol and port."""
+    found = check_space(
+        read_live(), policy, posture, local_addresses=local_addresses(), routes=routes()
+    )
+    for gap in found.excess:
+        yield f"{gap}: let in, and no flow admits it"
+    for gap in found.missing:
+        yield f"{gap}: not let in, and a flow needs it"
+    for gap in found.unknown:
+        yield f"{gap}: cannot be told ({', '.join(gap.trace.unknown) or 'more than one answer'})"
 
 
 def _addresses(layout: Layout) -> list[str]:

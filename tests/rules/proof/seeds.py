@@ -42,13 +42,15 @@ def without(pattern: str) -> Edit:
 
 @record
 class Seed:
-    """``unexpected`` and ``missing`` are patterns of what must be found; empty: nothing is."""
+    """``unexpected``, ``missing`` and ``read`` are patterns of what must be found; empty of the
+    first two: nothing is."""
 
     name: str
     nft: Edit
     iptables: Edit
     unexpected: str = ""
     missing: str = ""
+    read: str = ""
 
 
 SEEDS = (
@@ -227,4 +229,44 @@ ENFORCED = (
         swap(r"-d 10\.244\.0\.0/16 (.*-j DROP)", r"\1"),
         missing=r"^transit: tcp .* from .*outside",
     ),
+)
+
+
+def _first(nft: str, iptables: str) -> tuple[Edit, Edit]:
+    """A rule before all of ours in INPUT."""
+    return (
+        swap(r'iifname "lo" accept', rf'{nft}\n\t\tiifname "lo" accept'),
+        swap(r"(?m)^(-A \S*INPUT) -i lo ", rf"\1 {iptables}\n\1 -i lo "),
+    )
+
+
+# What no probe varies: only reading the loaded rules finds it. The pattern is of what it says.
+READ = tuple(
+    Seed(name, *_first(nft, iptables), read=pattern)
+    for name, nft, iptables, pattern in (
+        (
+            "packets of some lengths come in",
+            "meta length 1000-1100 accept",
+            "-m length --length 1000:1100 -j ACCEPT",
+            "to the node: cannot be told",
+        ),
+        (
+            "packets from one port come in",
+            "tcp sport 53 accept",
+            "-p tcp --sport 53 -j ACCEPT",
+            "^tcp 0-21 from anywhere",
+        ),
+        (
+            "packets from one MAC come in",
+            "ether saddr 02:00:00:00:00:01 accept",
+            "-m mac --mac-source 02:00:00:00:00:01 -j ACCEPT",
+            "to the node: cannot be told",
+        ),
+        (
+            "packets of one class of service are dropped",
+            "ip dscp 46 drop",
+            "-m dscp --dscp 46 -j DROP",
+            "cannot be told",
+        ),
+    )
 )

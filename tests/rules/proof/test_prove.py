@@ -24,7 +24,7 @@ from rules.proof.prove import BACKENDS, Proof, prove, render_texts
 from rules.proof.sweep import Case, covering, sample_cluster, sweep
 from rules.render import Posture
 from tests.kernel import require_kernel
-from tests.rules.proof.seeds import ENFORCED, IPV4_ONLY, SEEDS, WORKER, Seed
+from tests.rules.proof.seeds import ENFORCED, IPV4_ONLY, READ, SEEDS, WORKER, Seed
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs/schemas/firewall-proof.schema.json").read_text())
@@ -80,7 +80,7 @@ def test_all_ports_of_the_node_are_exact(backend: str) -> None:
 def seeded() -> list[tuple[Seed, str, Posture]]:
     """Each with nftables and one kind of iptables under enforce, and with one under allow."""
     found = []
-    for turn, seed in enumerate((*SEEDS, *ENFORCED)):
+    for turn, seed in enumerate((*SEEDS, *ENFORCED, *READ)):
         found += [
             (seed, "nftables", Posture.ENFORCE),
             (seed, BACKENDS[1 + turn % 2], Posture.ENFORCE),
@@ -126,6 +126,8 @@ def judge(seed: Seed, proof: Proof) -> None:
         assert found(seed.unexpected, proof.unexpected), list(map(str, proof.unexpected))[:20]
     if seed.missing:
         assert found(seed.missing, proof.missing), list(map(str, proof.missing))[:20]
+    if seed.read:
+        assert any(re.search(seed.read, line) for line in proof.read), proof.read
 
 
 def test_a_table_of_nftables_that_drops_under_allow_is_found() -> None:
