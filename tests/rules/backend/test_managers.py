@@ -137,7 +137,7 @@ def test_ufw(machine: Machine) -> None:
     machine.run("ufw", "reload")
     assert machine.firewall("verify", "", "--posture", "allow")["ok"] is True
 
-    apply("enforce", seconds=2, policy="two")
+    apply("enforce", seconds=4, policy="two")
     assert reached(machine) == [6443]
     machine.settle()
     assert machine.firewall("status")["drift"] == []
