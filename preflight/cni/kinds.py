@@ -14,6 +14,7 @@ from collections.abc import Callable
 from ipaddress import ip_interface
 from typing import Any
 
+from preflight.cni import nftrule, owners
 from rules.errors import EXIT_FAILED, CommandError, NodeprepError
 from rules.record import record
 from rules.run import find_program, run
@@ -338,5 +339,7 @@ KINDS: dict[str, Kind] = {
     "bridge": Kind(_read_bridge, _write_bridge, _as_it_is, stepwise=True),
     "nft": Kind(_read_nft, _write_nft, _as_it_is),
     "rule": Kind(_read_rule, _write_rule, _as_it_is),
+    "nft-rule": Kind(nftrule.read, nftrule.write, _as_it_is),
+    "owner": Kind(owners.read, owners.write, owners.show),
     "route": Kind(_read_route, _write_route, _as_it_is),
 }

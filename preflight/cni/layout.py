@@ -11,10 +11,13 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from ipaddress import ip_network
 
+from preflight.cni import nftrule
 from preflight.cni.compose import FILE_NAME, SINGLE_NAME, single
 from preflight.cni.compose import text as compose_text
+from preflight.cni.forwarding import Doors
 from preflight.cni.journal import Item
 from preflight.cni.kinds import bridge_state, file_state, link_state, nft_state
+from preflight.cni.owners import wanted_state as owner_state
 from preflight.cni.plan import Planned
 from rules.backend.iptables import program
 from rules.cluster import IPNetwork
@@ -29,7 +32,7 @@ UNIT_LINK = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 SYSCTL_PATH = "/etc/sysctl.d/99-nodeprep-pods.conf"
 MODULES_PATH = "/etc/modules-load.d/nodeprep-pods.conf"
 NETWORK_MANAGER_PATH = "/etc/NetworkManager/conf.d/nodeprep-pods.conf"
-NOTE = "nodeprep-pods"
+NOTE = nftrule.NOTE
 _EXECUTABLE, _PLAIN = 0o755, 0o644
 # CIS Kubernetes Benchmark 1.1.9: 600 or stricter, owned by root.
 _CONF_MODE = 0o600
@@ -63,8 +66,7 @@ class Extras:
     ``plugins``: name -> bytes out of an archive. ``links``: name -> path of a plugin that is
     elsewhere on this host. ``displaced``: path -> (bytes, mode) of configuration files that would
     win. ``modules`` that are needed and are not built in. ``routes``: (range, ``via A dev L``).
-    ``accepting``: the iptables programs whose FORWARD chain drops. ``boot_dir``: for our script.
-    ``filter``: who masquerades: ``native`` (nft), or iptables of kind ``nft`` or ``legacy``.
+    ``doors``: whom to tell that pods may pass, and who masquerades. ``boot_dir``: for our script.
     ``route_files``: path -> (text, mode) of whoever sets the routes at boot in our place.
     """
 
@@ -73,10 +75,9 @@ class Extras:
     displaced: dict[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
-    accepting: tuple[str, ...] = ()
+    doors: Doors = field(default_factory=Doors)
     boot_dir: str = "/var/lib/nodeprep/cni/boot"
     network_manager: bool = False
-    filter: str = "native"
     route_files: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
@@ -96,19 +97,25 @@ def make_items(planned: Planned, place: Place, extras: Extras) -> list[Item]:
     if bridge:
         items.append(Item("bridge", wanted.bridge, bridge))
     tables = masquerade_texts(planned) if wanted.masquerade == "node" and on_host else {}
-    by_nft = extras.filter == "native"
+    doors = extras.doors
+    by_nft = doors.masquerading == "native"
     if by_nft:
         items += [
             Item("nft", f"{family} {TABLE}", nft_state(f"{family} {TABLE}", text))
             for family, text in tables.items()
         ]
-    rules = [] if by_nft or not tables else masquerade_rules(planned, extras.filter)
-    rules += [rule for name in extras.accepting for rule in accept_rules(name, planned)]
+    rules = [] if by_nft or not tables else masquerade_rules(planned, doors.masquerading)
+    rules += [rule for name in doors.programs for rule in accept_rules(name, planned)]
     items += [Item("rule", rule, "present") for rule in rules]
+    items += [
+        Item("owner", name, owner_state(name, planned.wanted.subnets)) for name in doors.owners
+    ]
+    nft_rules = [rule for chain in doors.chains for rule in accept_nft_rules(chain, planned)]
+    items += [Item("nft-rule", rule, "present") for rule in nft_rules]
     items += [Item("route", destination, way) for destination, way in extras.routes]
     for path, (text, mode) in extras.route_files.items():
         items += _file(path, text, mode)
-    items += _boot(planned, extras, tables if by_nft else {}, rules, bridge)
+    items += _boot(planned, extras, tables if by_nft else {}, (rules, nft_rules), bridge)
     for path, state in extras.displaced.items():
         items += [Item("file", f"{path}.nodeprep-displaced", state), Item("file", path, None)]
     text = planned.text if place.reads_lists else compose_text(single(json.loads(planned.text)))
@@ -250,16 +257,30 @@ def accept_rules(name: str, planned: Planned) -> list[str]:
     ]
 
 
+def accept_nft_rules(chain: tuple[str, str, str, int], planned: Planned) -> list[str]:
+    """The same in a chain of nft that somebody else made."""
+    *place, family = chain
+    subnets = [one for one in planned.wanted.subnets if one.version == family]
+    return [
+        f"{' '.join(map(str, place))} {_FAMILIES[int(family)]} {side} {subnet}"
+        for subnet in subnets
+        for side in ("saddr", "daddr")
+    ]
+
+
 def _boot(
     planned: Planned,
     extras: Extras,
     tables: dict[str, str],
-    rules: Sequence[str],
+    rules: tuple[Sequence[str], Sequence[str]],
     bridge: str,
 ) -> list[Item]:
-    """What a reboot would take away: a script of ours, and a unit that runs it."""
+    """What a reboot would take away: a script of ours, and a unit that runs it.
+
+    ``rules`` are those of iptables and those in others' chains of nft.
+    """
     routes = () if extras.route_files else extras.routes
-    if not (tables or rules or bridge or routes):
+    if not (tables or any(rules) or bridge or routes):
         return []
     items: list[Item] = []
     nft_files = []
@@ -274,7 +295,9 @@ def _boot(
         path=_BOOT_PATH,
         bridge={"name": planned.wanted.bridge, **said} if said else None,
         nft_files=nft_files,
-        rules=[rule.split(" ", 3) for rule in rules],
+        rules=[rule.split(" ", 3) for rule in rules[0]],
+        nft_rules=[tuple(" ".join(part) for part in nftrule.parts(rule)) for rule in rules[1]],
+        note=NOTE,
         routes=routes,
     )
     path = f"{extras.boot_dir}/boot.sh"

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 
 from preflight.cni.compose import FILE_NAME, programs
+from preflight.cni.forwarding import Doors, find_doors
 from preflight.cni.installed import locate
 from preflight.cni.kinds import KINDS, InstallError
 from preflight.cni.layout import Extras, Place, needed_modules, other_ranges
 from preflight.cni.plan import Planned
-from preflight.cni.remains import rulesets
 from preflight.cni.routefiles import route_files
 from preflight.cni.spec import EXTENSIONS
 from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
 from preflight.facts.host import Host
 from preflight.facts.model import Unknown
 from preflight.facts.modules import read_modules
-from rules.backend.iptables import flavour_of, program
 from rules.errors import CommandError
-from rules.run import find_program, run
+from rules.run import run
 
 _TIMEOUT_S = 20.0
 _NETWORK_MANAGER = "/run/NetworkManager"
-# A chain of the FORWARD hook in iptables' own table, as nft prints it.
-_FORWARD = re.compile(
-    r"table (ip6?) filter \{(?:(?!\n\}).)*?chain FORWARD \{\s*type filter hook forward priority "
-    r"\S+; policy drop;",
-    re.DOTALL,
-)
 
 
 def find_extras(
@@ -64,10 +56,9 @@ def find_extras(
         displaced=rivals(place.conf_dir, displace=displace),
         modules=_loadable(planned),
         routes=routes,
-        accepting=_dropping(planned),
+        doors=_doors(planned),
         boot_dir=boot_dir,
         network_manager=os.path.isdir(_NETWORK_MANAGER),
-        filter=_filter(),
         route_files=route_files(routes_by, routes),
     ), warnings
 
@@ -166,26 +157,8 @@ def _on_link(address: str) -> str:
     return f"via {address} dev {item['dev']}"
 
 
-def _filter() -> str:
-    """Who masquerades. Rules in two packet filters act both, and only one is seen by each tool."""
-    legacy = [text for source, text in rulesets().items() if "legacy" in source]
-    if any(re.search(r"^(?:-A |:\S+ DROP)", text, re.MULTILINE) for text in legacy):
-        return "legacy"
-    return "native" if find_program("nft") is not None else flavour_of() or "nft"
-
-
-def _dropping(planned: Planned) -> tuple[str, ...]:
-    """The iptables programs whose FORWARD chain has the policy DROP, which Docker sets."""
+def _doors(planned: Planned) -> Doors:
+    """Pods of the other kinds are on the wire without passing this host's FORWARD."""
     if planned.wanted.plugin not in ("bridge", "ptp"):
-        return ()
-    families = {subnet.version for subnet in planned.wanted.subnets}
-    found = []
-    for source, text in rulesets().items():
-        if source == "nft list ruleset":
-            dropped = {4 if family == "ip" else 6 for family in _FORWARD.findall(text)}
-            found += [program("nft", family) for family in sorted(dropped & families)]
-        elif re.search(r"^:FORWARD DROP", text, re.MULTILINE):
-            family = 6 if source.startswith("ip6") else 4
-            flavour = "legacy" if "legacy" in source else "nft"
-            found += [program(flavour, family)] if family in families else []
-    return tuple(dict.fromkeys(found))
+        return Doors()
+    return find_doors(subnet.version for subnet in planned.wanted.subnets)

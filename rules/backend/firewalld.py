@@ -1,7 +1,8 @@
 """firewalld: files of ours below /etc/firewalld, put in force by its own reload.
 
 Zones and what others wrote are left alone: what is ours are the ipsets, services and policies
-whose names begin with ``nodeprep-``. firewalld keeps them over reloads and reboots.
+whose names begin with ``nodeprep-``. firewalld keeps them over reloads and reboots. Another part
+of nodeprep has another ``prefix``, and leaves these alone in the same way.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Firewalld:
     targets: tuple[str, ...] = ("firewalld",)
     restores_at_boot = True
 
-    def __init__(self, directory: str = DIRECTORY) -> None:
+    def __init__(self, directory: str = DIRECTORY, prefix: str = PREFIX) -> None:
         self._directory = Path(directory)
+        self._prefix = prefix
 
     def fit(self, artefact: Artefact, *, enforce: bool) -> Artefact:
         """Without what this firewalld has no words for."""
@@ -51,11 +53,11 @@ class Firewalld:
         own = {
             str(path): path.read_text(encoding="utf-8", errors="replace")
             for kind in KINDS
-            for path in sorted((self._directory / kind).glob(f"{PREFIX}*.xml"))
+            for path in sorted((self._directory / kind).glob(f"{self._prefix}*.xml"))
         }
         if not own and not runs("firewalld"):
             return own
-        runtime, permanent = _policies()
+        runtime, permanent = _policies(self._prefix)
         if runtime is not None and (runtime or permanent or own):
             own[RUNTIME] = _IN_FORCE if runtime == permanent else runtime
         return own
@@ -111,7 +113,7 @@ class Firewalld:
     def _write(self, own: Own) -> bool:
         changed = False
         for kind in KINDS:
-            for path in (self._directory / kind).glob(f"{PREFIX}*.xml"):
+            for path in (self._directory / kind).glob(f"{self._prefix}*.xml"):
                 if str(path) not in own:
                     path.unlink()
                     changed = True
@@ -140,17 +142,17 @@ def _pair(option: str) -> tuple[str | None, str]:
     return (None if now.returncode in _NOT_RUNNING else now.stdout), kept.stdout
 
 
-def _policies() -> tuple[str | None, str]:
+def _policies(prefix: str) -> tuple[str | None, str]:
     runtime, permanent = _pair("--list-all-policies")
-    return (None if runtime is None else _ours(runtime)), _ours(permanent)
+    return (None if runtime is None else _ours(runtime, prefix)), _ours(permanent, prefix)
 
 
-def _ours(text: str) -> str:
+def _ours(text: str, prefix: str) -> str:
     """The blocks of our policies, without the mark of those that are active."""
     kept = []
     for block in text.split("\n\n"):
         lines = block.strip("\n").splitlines()
-        if lines and lines[0].startswith(PREFIX):
+        if lines and lines[0].startswith(prefix):
             kept.append("\n".join([lines[0].split(" ")[0], *sorted(lines[1:])]) + "\n")
     return "".join(sorted(kept))
 

@@ -14,14 +14,22 @@ from rules.backend.scratch import in_scratch
 from rules.errors import CommandError, ConfigError
 from rules.files import write_atomic
 from rules.render import Artefact
-from rules.render.ufw import BEGIN, END, INIT_FILE, IPSET_FILE, PROFILE_FILE, RULES_FILES, put
+from rules.render.ufw import (
+    INIT_FILE,
+    IPSET_FILE,
+    POLICY_MARK,
+    PROFILE_FILE,
+    RULES_FILES,
+    Mark,
+    put,
+)
 from rules.run import find_program, run
 
 DIRECTORY = "/etc/ufw"
 BLOCKS = (*RULES_FILES.values(), INIT_FILE)
 WHOLE = (IPSET_FILE, PROFILE_FILE)
+DEFAULTS = "/etc/default/ufw"
 IN_FORCE = "ufw rules in force"
-_TAGGED = re.compile(r'--comment "?nodeprep:')
 # ufw runs before.init only where it may be executed.
 _RUNNABLE = "# executable\n"
 
@@ -33,8 +41,11 @@ class Ufw:
     targets: tuple[str, ...] = ("ufw",)
     restores_at_boot = True
 
-    def __init__(self, directory: str = DIRECTORY) -> None:
+    def __init__(self, directory: str = DIRECTORY, mark: Mark = POLICY_MARK) -> None:
         self._directory = Path(directory)
+        self._mark = mark
+        # Another part of nodeprep has rules, and nothing beside them.
+        self._whole = WHOLE if mark == POLICY_MARK else ()
 
     def fit(self, artefact: Artefact, *, enforce: bool) -> Artefact:
         """As it is."""
@@ -51,13 +62,13 @@ class Ufw:
         own: Own = {}
         for name in BLOCKS:
             path = self._directory / name
-            if block := _block_of(_text(path)):
+            if block := self._block_of(_text(path)):
                 runnable = name == INIT_FILE and path.stat().st_mode & stat.S_IXUSR
                 own[str(path)] = (_RUNNABLE if runnable else "") + block
-        for name in WHOLE:
+        for name in self._whole:
             if text := _text(self._directory / name):
                 own[str(self._directory / name)] = text
-        if rules := _in_force():
+        if rules := self._in_force():
             own[IN_FORCE] = rules
         return own
 
@@ -70,7 +81,9 @@ class Ufw:
         own: Own = {}
         for name, text in texts["ufw"].items():
             mark = _RUNNABLE if name == INIT_FILE else ""
-            own[str(self._directory / name)] = mark + (_block_of(text) if name in BLOCKS else text)
+            own[str(self._directory / name)] = mark + (
+                self._block_of(text) if name in BLOCKS else text
+            )
         return own
 
     def canonical(self, texts: Texts) -> Own | None:
@@ -82,7 +95,7 @@ class Ufw:
                 path = files.add(texts["ufw"][IPSET_FILE])
                 commands.append(("ipset", "restore", "-file", path))
             for family in families():
-                lines = _rules(texts["ufw"][RULES_FILES[family]])
+                lines = _rules(texts["ufw"].get(RULES_FILES[family], ""))
                 chains = dict.fromkeys(line.split(" ")[1] for line in lines)
                 head = [f":{chain} - [0:0]" for chain in chains]
                 text = "".join(f"{line}\n" for line in ("*filter", *head, *lines, "COMMIT"))
@@ -91,7 +104,9 @@ class Ufw:
                     (program(flavour, family, "save"), "-t", "filter"),
                 ]
             printed = in_scratch(commands, files)
-        return None if printed is None else {**self.preview(texts), IN_FORCE: _tagged(printed)}
+        if printed is None:
+            return None
+        return {**self.preview(texts), IN_FORCE: self._tagged(printed)}
 
     def load(self, texts: Texts, live: Own) -> None:
         """Writes blocks and files, and reloads."""
@@ -107,9 +122,9 @@ class Ufw:
     def restore(self, own: Own) -> None:
         """Makes our blocks and files be ``own``, and reloads."""
         try:
-            if self._write(own) or _in_force() != own.get(IN_FORCE, ""):
+            if self._write(own) or self._in_force() != own.get(IN_FORCE, ""):
                 _reload()
-            if str(self._directory / IPSET_FILE) not in own:
+            if self._whole and str(self._directory / IPSET_FILE) not in own:
                 _destroy_sets()
         except (CommandError, ConfigError, OSError) as error:
             raise BackendError(f"ufw did not take the old rules: {error}") from error
@@ -126,16 +141,16 @@ class Ufw:
             old = _text(path)
             if not old and not block:
                 continue
-            new = put(old, block.removeprefix(_RUNNABLE), source=str(path))
+            new = put(old, block.removeprefix(_RUNNABLE), source=str(path), mark=self._mark)
             mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o640
             wanted = mode
-            if name == INIT_FILE and bool(_block_of(old)) != bool(block):
+            if name == INIT_FILE and bool(self._block_of(old)) != bool(block):
                 # Executable for as long as our block is in it; it is not by default.
                 wanted = mode | 0o100 if block else mode & ~0o111
             if (new, wanted) != (old, mode):
                 write_atomic(path, new, mode=wanted)
                 changed = True
-        for name in WHOLE:
+        for name in self._whole:
             path = self._directory / name
             text = own.get(str(path), "")
             if text == _text(path):
@@ -147,6 +162,34 @@ class Ufw:
                 path.unlink()
         return changed
 
+    def _block_of(self, text: str) -> str:
+        start, end = text.find(self._mark.begin), text.find(self._mark.end)
+        return f"{text[start:end]}{self._mark.end}\n" if 0 <= start < end else ""
+
+    def _in_force(self) -> str:
+        flavour = flavour_of()
+        saved = (
+            run([program(flavour, family, "save"), "-t", "filter"], timeout_s=READ_TIMEOUT_S)
+            for family in families()
+        )
+        return "".join(self._tagged(done.stdout) for done in saved)
+
+    def _tagged(self, saved: str) -> str:
+        """Our rules in ufw's chains, chain by chain."""
+        comment = re.compile(rf'--comment "?{re.escape(self._mark.tag)}')
+        lines = [
+            line
+            for line in saved.splitlines()
+            if line.startswith("-A ufw") and comment.search(line)
+        ]
+        return "".join(f"{line}\n" for line in sorted(lines, key=lambda line: line.split(" ")[1]))
+
+
+def ufw_families(defaults: str = DEFAULTS) -> tuple[int, ...]:
+    """The families whose rules ufw makes; with ``IPV6=no`` it drops all of IPv6."""
+    found = re.findall(r"^IPV6=[\"']?(\w+)", _text(Path(defaults)), re.MULTILINE)
+    return families() if found[-1:] != ["no"] else (4,)
+
 
 def _text(path: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
@@ -154,29 +197,8 @@ def _text(path: Path) -> str:
     return ""
 
 
-def _block_of(text: str) -> str:
-    start, end = text.find(BEGIN), text.find(END)
-    return f"{text[start:end]}{END}\n" if 0 <= start < end else ""
-
-
 def _rules(block: str) -> list[str]:
     return [line for line in block.splitlines() if line.startswith("-A ")]
-
-
-def _in_force() -> str:
-    flavour = flavour_of()
-    return "".join(
-        _tagged(run([program(flavour, f, "save"), "-t", "filter"], timeout_s=READ_TIMEOUT_S).stdout)
-        for f in families()
-    )
-
-
-def _tagged(saved: str) -> str:
-    """Our rules in ufw's chains, chain by chain."""
-    lines = [
-        line for line in saved.splitlines() if line.startswith("-A ufw") and _TAGGED.search(line)
-    ]
-    return "".join(f"{line}\n" for line in sorted(lines, key=lambda line: line.split(" ")[1]))
 
 
 def _reload() -> None:

@@ -23,12 +23,27 @@ from rules.render.iptables import MOST_RULES_PER_LIST, ipsets, rule_lines, targe
 from rules.render.plan import Plan, Row
 from rules.render.templating import fill, plain, shell, slug
 
-BEGIN, END = "# BEGIN nodeprep", "# END nodeprep"
+
+@record
+class Mark:
+    """A block of ours: its first and last line's beginning, and how its rules' comments begin.
+
+    ``last``: it stands at the end of the filter table, behind what the operator allowed or denied.
+    """
+
+    begin: str
+    end: str
+    tag: str
+    last: bool = False
+
+
+POLICY_MARK = Mark("# BEGIN nodeprep", "# END nodeprep", "nodeprep:")
+PODS_MARK = Mark("# BEGIN pods of nodeprep", "# END pods of nodeprep", "nodeprep-pods", last=True)
 RULES_FILES = {4: "before.rules", 6: "before6.rules"}
 IPSET_FILE = "nodeprep.ipset"
 INIT_FILE = "before.init"
 PROFILE_FILE = "applications.d/nodeprep"
-_CHAINS = {4: "ufw-before", 6: "ufw6-before"}
+CHAINS = {4: "ufw-before", 6: "ufw6-before"}
 _COMMENT_BYTES = 200
 
 
@@ -48,15 +63,18 @@ def render(plan: Plan) -> Artefact:
     if sets := ipsets(plan, 4) + ipsets(plan, 6):
         files[IPSET_FILE] = fill("firewall/ipset.j2", plan=plan, sets=sets)
         files[INIT_FILE] = fill(
-            "firewall/ufw-init.j2", begin=BEGIN, end=END, path=f"/etc/ufw/{IPSET_FILE}"
+            "firewall/ufw-init.j2",
+            begin=POLICY_MARK.begin,
+            end=POLICY_MARK.end,
+            path=f"/etc/ufw/{IPSET_FILE}",
         )
     for family, name in RULES_FILES.items():
         files[name] = fill(
             "firewall/ufw-before.rules.j2",
-            begin=BEGIN,
-            end=END,
+            begin=POLICY_MARK.begin,
+            end=POLICY_MARK.end,
             plan=plan,
-            chain=_CHAINS[family],
+            chain=CHAINS[family],
             input=rule_lines(plan, Hook.INPUT, family),
             forward=rule_lines(plan, Hook.FORWARD, family),
             pods=target_matches(plan.pods.get(family)),
@@ -65,28 +83,29 @@ def render(plan: Plan) -> Artefact:
     return Artefact("ufw", files, tuple(_commands(plan)), plan.digest)
 
 
-def put(text: str, block: str, *, source: str = "before.rules") -> str:
+def put(text: str, block: str, *, source: str = "before.rules", mark: Mark = POLICY_MARK) -> str:
     """A before.rules, before6.rules or before.init with our block in it, the old one replaced.
 
-    In rules it stands at the top of the filter table, behind the chains' declarations; in a
-    script behind its first line. An empty ``block`` takes ours out. Raises ConfigError for a file
-    without a place for it.
+    In rules it stands at the top of the filter table, behind the chains' declarations, or at its
+    end, as the mark says; in a script behind its first line. An empty ``block`` takes ours out.
+    Raises ConfigError for a file without a place for it.
     """
-    lines = take_out(text).splitlines(keepends=True)
+    lines = take_out(text, mark).splitlines(keepends=True)
     if not block:
         return "".join(lines)
-    return "".join([*lines[: (at := _place(lines, source))], block, *lines[at:]])
+    return "".join([*lines[: (at := _place(lines, source, mark))], block, *lines[at:]])
 
 
-def take_out(text: str) -> str:
+def take_out(text: str, mark: Mark = POLICY_MARK) -> str:
     """The text without our block."""
-    pattern = rf"(?ms)^{re.escape(BEGIN)}\b.*?^{re.escape(END)}\b[^\n]*\n?"
+    pattern = rf"(?ms)^{re.escape(mark.begin)}\b.*?^{re.escape(mark.end)}\b[^\n]*\n?"
     return re.sub(pattern, "", text)
 
 
-def _place(lines: list[str], source: str) -> int:
+def _place(lines: list[str], source: str, mark: Mark) -> int:
     if lines and lines[0].startswith("#!"):
         return 1
+    stop = "COMMIT" if mark.last else ("-", "COMMIT")
     inside = False
     last_chain = None
     for number, line in enumerate(lines):
@@ -94,8 +113,8 @@ def _place(lines: list[str], source: str) -> int:
             inside = line.strip() == "*filter"
         elif inside and line.startswith(":"):
             last_chain = number + 1
-        elif inside and line.startswith(("-", "COMMIT")):
-            return last_chain if last_chain is not None else number
+        elif inside and line.startswith(stop):
+            return number if mark.last or last_chain is None else last_chain
     raise ConfigError(source, "has no filter table; restore ufw's own file")
 
 
