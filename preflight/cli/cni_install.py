@@ -40,7 +40,8 @@ def install(
         str, typer.Option(metavar="NAME", help="cri-dockerd, podman, rkt or mesos [as found].")
     ] = "",
     archive: Annotated[
-        str, typer.Option(metavar="FILE|URL", help="Plugins of a release, checked by sha256.")
+        str,
+        typer.Option(metavar="FILE|URL|v1.2.3", help="Plugins of a release, checked by sha256."),
     ] = "",
     sha256: Annotated[
         str, typer.Option("--sha256", metavar="HEX", help="Of an archive that is no release.")

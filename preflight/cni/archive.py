@@ -10,15 +10,16 @@ import re
 import tarfile
 from typing import IO
 
-from preflight.cni.releases import ARCHITECTURES, RELEASES
+from preflight.cni.fetch import fetch
+from preflight.cni.releases import ARCHITECTURES, RELEASES, archive_url
 from rules.errors import EXIT_FAILED, ConfigError, NodeprepError, UsageError
 
 # The largest release holds about 50 MB; unpacked under 100.
 ARCHIVE_LIMIT_BYTES = 200 * 1024 * 1024
 UNPACKED_LIMIT_BYTES = 400 * 1024 * 1024
 MEMBERS_LIMIT = 200
-_URL_TIMEOUT_S = 60.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,60}")
+_RELEASE = re.compile(r"v?(\d+\.\d+\.\d+)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Files of the releases that are no plugins.
 _TEXTS = frozenset({"LICENSE", "README.md"})
@@ -31,15 +32,17 @@ class ArchiveError(NodeprepError):
 
 
 def read_archive(place: str, sha256: str = "") -> tuple[dict[str, bytes], str]:
-    """(plugin -> its bytes, what the archive is) of a path or an https URL.
+    """(plugin -> its bytes, what the archive is) of a path, an https URL or a release (v1.9.1).
 
     ``sha256`` is what the operator says it must have; without, it must be a known release for
-    this machine. Raises ArchiveError, ConfigError, UsageError.
+    this machine. Raises ArchiveError, FetchError, ConfigError, UsageError.
     """
     wanted = sha256.strip().lower()
     if wanted and not _SHA256.fullmatch(wanted):
         raise UsageError(f"--sha256 is 64 hexadecimal digits, not {sha256!r}")
-    data = _fetch(place) if "://" in place else _read(place)
+    machine = ARCHITECTURES.get(platform.machine(), platform.machine())
+    place = _published(place, machine)
+    data = fetch(place, ARCHIVE_LIMIT_BYTES) if "://" in place else _read(place)
     found = hashlib.sha256(data).hexdigest()
     known = RELEASES.get(found)
     if wanted and wanted != found:
@@ -48,11 +51,23 @@ def read_archive(place: str, sha256: str = "") -> tuple[dict[str, bytes], str]:
         raise ArchiveError(
             f"{place}: sha256 {found} is of no known release; if you trust it: --sha256 {found}"
         )
-    machine = ARCHITECTURES.get(platform.machine(), platform.machine())
     if known is not None and known[1] != machine:
         raise ArchiveError(f"{place}: is for {known[1]}, and this machine is {machine}")
     what = f"release {known[0]} for {known[1]}" if known else f"sha256 {found}"
     return unpack(place, data), what
+
+
+def _published(place: str, machine: str) -> str:
+    """Where a release of that name is published; any other place as it is."""
+    match = _RELEASE.fullmatch(place)
+    if match is None or os.path.exists(place):
+        return place
+    if (match[1], machine) not in RELEASES.values():
+        names = [name for name, architecture in RELEASES.values() if architecture == machine]
+        raise UsageError(
+            f"no release {match[1]} for {machine} is known; known are {', '.join(names) or 'none'}"
+        )
+    return archive_url(match[1], machine)
 
 
 def _read(path: str) -> bytes:
@@ -63,25 +78,8 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(path, f"cannot be read: {reason}") from None
-    return _limited(path, data)
-
-
-def _fetch(url: str) -> bytes:
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    if not url.startswith("https://"):
-        raise UsageError(f"--archive takes a path or an https URL, not {url!r}")
-    try:
-        with urlopen(url, timeout=_URL_TIMEOUT_S) as answer:  # noqa: S310 - https, see above
-            return _limited(url, answer.read(ARCHIVE_LIMIT_BYTES + 1))
-    except (URLError, OSError, ValueError) as error:
-        raise ArchiveError(f"{url}: cannot be fetched: {error}") from None
-
-
-def _limited(place: str, data: bytes) -> bytes:
     if len(data) > ARCHIVE_LIMIT_BYTES:
-        raise ArchiveError(f"{place}: is larger than {ARCHIVE_LIMIT_BYTES >> 20} MiB")
+        raise ArchiveError(f"{path}: is larger than {ARCHIVE_LIMIT_BYTES >> 20} MiB")
     return data
 
 
