@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help check test lint types unit pythons docs bench prove trace-sweep cni-sweep clean venv dev apt
+.PHONY: help check test lint types unit pythons docs bench prove trace-sweep cni-sweep dist clean venv dev apt
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench               measure, side by side with what a user would run instead'
 	@echo 'make prove               send every port through the rules of every role, pod network and backend'
 	@echo 'make docs                write the generated references again'
+	@echo 'make dist                sdist, wheel, one file for nodes, manual, completions, checksums'
 
 # A Debian python3 without python3-venv cannot make pip; then as root it is installed.
 $(BIN)/python:
@@ -105,6 +106,10 @@ trace-sweep: dev
 RUNS ?= 200
 cni-sweep: dev
 	$(BIN)/python -m tests.cni.sweep $(RUNS)
+
+# Into dist/, the same bytes from the same sources; needs PyPI or a mirror, the nodes need nothing.
+dist: $(VENV)/.dev
+	@$(BIN)/python -m release
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

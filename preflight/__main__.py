@@ -10,8 +10,8 @@ import sys
 from rules.errors import EXIT_INTERRUPTED
 
 
-def main() -> None:
-    """Runs one command and ends the process with the exit code of the contract."""
+def answer() -> int:
+    """Runs one command; the exit code of the contract."""
     # Big rulesets are hundreds of thousands of objects that live to the end: looking for garbage
     # among them every 700 objects takes a third of the time.
     gc.set_threshold(100_000, 50, 50)
@@ -29,6 +29,12 @@ def main() -> None:
         with contextlib.suppress(OSError):
             os.write(2, b"nodeprep: interrupted\n")
         code = EXIT_INTERRUPTED
+    return code
+
+
+def main() -> None:
+    """Runs one command and ends the process with its exit code."""
+    code = answer()
     # Collector threads that hang in the kernel must not hold the process back.
     os._exit(code)
 

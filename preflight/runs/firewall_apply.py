@@ -125,6 +125,9 @@ def own_command() -> tuple[str, ...]:
     """How this very program is called again, from anywhere."""
     import os
 
+    # The starter of the single file leaves its path; the file runs with this very Python again.
+    if archive := getattr(sys.modules["__main__"], "ARCHIVE", ""):
+        return (sys.executable, archive)
     program = os.path.abspath(sys.argv[0])
     name = os.path.basename(program)
     if name.startswith("nodeprep") and os.access(program, os.X_OK):

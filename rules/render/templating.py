@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,8 +84,12 @@ def yaml(document: object) -> str:
 
 
 def _load(name: str) -> str | None:
-    path = files("templates").joinpath(*name.split("/"))
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    try:
+        # By the package's loader: the single file's is quick, importlib.resources reads it whole.
+        data = get_data("templates", name)
+    except OSError:
+        return None
+    return data.decode("utf-8") if data is not None else None
 
 
 @cache

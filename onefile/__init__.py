@@ -1,0 +1,1 @@
+"""How the single file starts: the import of code and of compiled parts out of one archive."""
