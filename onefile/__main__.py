@@ -29,11 +29,14 @@ def other_python():
 def _starts(program):
     # type: (str) -> bool
     """Whether it is a Python and not a shim of a version manager for none."""
-    code = "import sys; sys.exit(sys.version_info < %r)" % (OLDEST,)
     import subprocess
 
-    with open(os.devnull, "w") as nowhere:
-        return subprocess.call([program, "-I", "-c", code], stderr=nowhere) == 0
+    code = "import sys; sys.exit(sys.version_info < %r)" % (OLDEST,)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            return subprocess.call([program, "-I", "-c", code], stderr=nowhere) == 0
+    except OSError:
+        return False
 
 
 def start():

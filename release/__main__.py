@@ -12,7 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from release import singlefile, sources, wheels
+from preflight import __version__
+from release import completions, singlefile, sources, wheels
+from release.manual import manual
 
 CONSTRAINTS = Path(__file__).with_name("build-constraints.txt")
 SUMS = "SHA256SUMS"
@@ -44,6 +46,8 @@ def build(scratch: Path, made: Path) -> None:
     (made / ".gitignore").unlink(missing_ok=True)
     (own,) = made.glob("*.whl")
     singlefile.write(made / "nodeprep", own, wheels.download(scratch / "wheels"), sources.epoch())
+    (made / "nodeprep.1").write_text(manual(__version__, sources.epoch()), encoding="utf-8")
+    completions.write(made / "completions")
     files = sorted(path for path in made.rglob("*") if path.is_file())
     sums = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(made)}\n"

@@ -23,7 +23,9 @@ def export(target: Path) -> None:
     """Copies the tracked files; without git, as in an unpacked sdist, the whole tree."""
     names = [name for name in _git("ls-files", "-z").split("\0") if name]
     if not names:
-        shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns("dist", ".*"))
+        ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+        patterns = [".git", *(word.rstrip("/") for word in ignored)]
+        shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*patterns))
         return
     for name in names:
         if (ROOT / name).is_file():
