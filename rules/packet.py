@@ -1,6 +1,8 @@
-"""One packet as a packet filter meets it. Pure value."""
+"""One packet as a packet filter meets it, and the checksum that it carries. Pure."""
 
 from __future__ import annotations
+
+from struct import unpack
 
 from rules.cluster import IPAddress
 from rules.record import record
@@ -10,6 +12,15 @@ ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
 ICMP_ERRORS = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
 # The states that conntrack gives (and ``untracked``); the names are nft's and iptables' own.
 STATES = ("new", "established", "related", "invalid", "untracked")
+
+
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    padded = data + b"\0" * (len(data) % 2)
+    total: int = sum(unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 @record

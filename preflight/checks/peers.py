@@ -11,6 +11,7 @@ from preflight.checks.registry import (
     check,
     failed,
     passed,
+    skipped,
     undetermined,
     warned,
 )
@@ -37,12 +38,17 @@ _PLACES = {
     "then fail to reach each other, now and then, and only on some nodes.",
     source="https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     applies="With --peer, and `nodeprep listen` on the peers. TCP and UDP on their real ports, "
-    "small and full packets with DF; protocols without ports are not probed",
+    "echo, IPIP, IPv6, GRE, ESP and AH as they are; small and full packets with DF",
 )
 def peer_reachable(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each port of each address of each peer."""
     for reach in target.reaches or ():
         yield judged(reach)
+
+
+def not_probed(flow: str) -> Judgement:
+    """What the node must be able to send, and no probe can carry; ``flow`` with the reason."""
+    return skipped(f"not probed: {flow}", subject=flow.partition(":")[0])
 
 
 def judged(reach: Reach) -> Judgement:

@@ -7,6 +7,7 @@ import os
 from typing import Any, NamedTuple
 
 from preflight.fleet.card import Filed, Misfit
+from preflight.fleet.reach.model import label
 from preflight.fleet.readcards import read_text
 from rules.errors import ConfigError, UsageError
 from rules.files import read_input
@@ -121,7 +122,7 @@ def _probed(sender: str, role: str, value: Any) -> Probed:
         role,
         peer,
         peer_role,
-        f"{port}/{protocol}",
+        f"{port}/{protocol}" if port else label(protocol, port),
         component,
         outcome,
         layer,

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from preflight.finding import Finding
-from preflight.fleet.reach.model import Reach
+from preflight.fleet.reach.model import Reach, label
 from preflight.report.model import Verdict, finding_document, summary_of, verdict_of
 from preflight.report.plain import printable
 from rules.cluster import Role
@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 
 @record
 class ProbeReport:
-    """One run of `nodeprep probe`. ``unprobed``: flows that no probe can carry (``protocol 4``)."""
+    """One run of `nodeprep probe`. ``unprobed``: flows that no probe can carry, with the reason."""
 
     node: str
     role: Role
@@ -112,11 +112,11 @@ def listen_text(document: dict[str, Any]) -> str:
     """A ListenReport for a person."""
     lines = []
     for port in document["ports"]:
-        label = f"{port['port']}/{port['protocol']} IPv{port['family']}"
+        where = f"{label(port['protocol'], port['port'])} IPv{port['family']}"
         if port["held_by"]:
-            lines.append(f"{label}: held by {printable(port['held_by'])}, and left to it")
+            lines.append(f"{where}: held by {printable(port['held_by'])}, and left to it")
         elif port["problem"]:
-            lines.append(f"{label}: {printable(port['problem'])}")
+            lines.append(f"{where}: {printable(port['problem'])}")
     bound = sum(not port["held_by"] and not port["problem"] for port in document["ports"])
     lines.append(f"listened on {bound} ports")
     lines += [

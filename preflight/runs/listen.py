@@ -59,7 +59,7 @@ def run_listen(request: Request) -> int:
     listener = Listener(
         read_key(str(place)),
         _name(settings),
-        served(policy),
+        {key: flow.families for key, flow in served(policy).items()},
         rules=FilterView().incoming,
         held_by=_held_by,
         half_open=half_open_ports,

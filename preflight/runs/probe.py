@@ -70,9 +70,13 @@ def run_probe(request: Request) -> int:
     from preflight.engine import judged_findings
     from preflight.fleet.reach.plan import unprobed
 
+    rest = sorted(unprobed(request.role, peers, settings.cluster, version))
     findings = judged_findings(
         {
-            "peer-reachable": [judge.judged(reach) for reach in reaches],
+            "peer-reachable": [
+                *(judge.judged(reach) for reach in reaches),
+                *(judge.not_probed(flow) for flow in rest),
+            ],
             "clocks-agree": list(judge.clocks(reaches)),
         },
         registry(),
@@ -84,7 +88,7 @@ def run_probe(request: Request) -> int:
         duration_ms=(time.perf_counter() - clock) * 1000,
         reaches=tuple(reaches),
         findings=tuple(findings),
-        unprobed=tuple(sorted(unprobed(request.role, peers, settings.cluster, version))),
+        unprobed=tuple(rest),
     )
     sys.stdout.write(
         render(

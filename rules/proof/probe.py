@@ -12,12 +12,12 @@ import os
 import socket
 from array import array
 from collections.abc import Sequence
-from struct import pack, unpack
+from struct import pack
 
 from rules.cluster import IPAddress
 from rules.errors import CommandError
 from rules.netns import NODE_MAC, WORLD_MAC
-from rules.packet import ICMP, ICMPV6, TCP, UDP
+from rules.packet import ICMP, ICMPV6, TCP, UDP, checksum
 from rules.proof.way import Kind
 
 _ETHERNET, _IPV4_HEADER, _IPV6_HEADER = 14, 20, 40
@@ -28,15 +28,6 @@ _WORD_CODE = "Q" if _WORD == 8 else "I"
 _SYN, _SYN_ACK = 0x02, 0x12
 # "No next header": what follows in a packet of a protocol whose content does not matter.
 _NOTHING_FOLLOWS = 59
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    padded = data + b"\0" * (len(data) % 2)
-    total: int = sum(unpack(f"!{len(padded) // 2}H", padded))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def frame(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.fleet.lab import NODEPREP, Host, Lab
+from tests.fleet.lab import NODEPREP, ROOT, Host, Lab
 from tests.kernel import require_kernel
 
 pytestmark = pytest.mark.kernel
@@ -63,7 +64,7 @@ def test_without_a_fault_every_flow_of_every_role_is_open_in_both_families(tmp_p
     checked = json.loads((tmp_path / "check.out").read_text())
     found = [each for each in checked["findings"] if each["id"] == "peer-reachable"]
     assert {each["status"] for each in found} == {"pass"}
-    assert len(found) == 12
+    assert len(found) == 16
     assert "m1 6443/tcp 192.0.2.11" in {each["subject"] for each in found}
     for report in reports.values():
         assert wrong(report) == {}
@@ -80,8 +81,10 @@ def test_without_a_fault_every_flow_of_every_role_is_open_in_both_families(tmp_p
         ("m2", "8472/udp"),
         ("w1", "10250/tcp"),
         ("w1", "8472/udp"),
+        *((peer, echo) for peer in ("m2", "w1") for echo in ("0/icmp", "0/icmpv6")),
     }
-    assert len(reports["m1"]["reaches"]) == 2 * len(ports)
+    # All but echo, which is another protocol in each family, in both.
+    assert len(reports["m1"]["reaches"]) == 2 * len(ports) - 4
     heard = lab.heard("m2")
     valid(heard, "listen-report.schema.json")
     assert {each["source"] for each in heard["heard"]} == {
@@ -219,3 +222,63 @@ on r ip link set to3 mtu 1400
     # The router says so, and what uses path MTU discovery works: a warning.
     assert narrow["warning"]
     assert "192.0.2.1 says that it takes 1400" in narrow["detail"]
+
+
+def test_protocols_without_ports_are_probed_as_they_are(tmp_path: Path) -> None:
+    require_kernel()
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
+         sys.executable, "-m", "tests.fleet.rawloop"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert {outcome for outcome, _ in seen["with"].values()} == {"open"}
+    # Five tunnels' protocols in both families, and the echo of each.
+    assert len(seen["with"]) == 2 * 5 + 2
+    assert len(seen["seen"]) == 5 + 2
+    assert (seen["wrong"], seen["problems"]) == (0, [])
+
+
+def test_tunnels_are_laid_at_their_layers_as_ports_are(tmp_path: Path) -> None:
+    require_kernel("nft")
+    hosts = (
+        Host("w1", "worker", 1, 21),
+        Host("guarded", "worker", 2, 22),
+        Host("gone", "worker", 2, 23),
+        Host("oneway", "worker", 2, 24),
+        Host("narrow", "worker", 3, 25),
+    )
+    faults = """
+on guarded nft 'add table inet guard;
+  add chain inet guard in { type filter hook input priority 0; };
+  add rule inet guard in meta l4proto esp drop; add rule inet guard in icmp type echo-request drop;
+  add rule inet guard in meta l4proto ah reject'
+on r nft 'add table ip way; add chain ip way f { type filter hook forward priority 0; };
+  add rule ip way f ip saddr 198.51.100.24 meta l4proto esp drop;
+  add rule ip way f ip saddr 198.51.100.24 icmp type echo-reply drop;
+  add rule ip way f ip daddr 198.51.100.24 meta l4proto ah reject with icmp type admin-prohibited'
+on r ip link set to3 mtu 1400
+on r nft 'add chain ip way o { type filter hook output priority 0; };
+  add rule ip way o icmp type destination-unreachable icmp code 4 drop'
+"""
+    listening = tuple(host.name for host in hosts if host.name != "gone")
+    report = Lab(hosts, tmp_path, faults, cni="antrea/ipsec", listening=listening).run("w1")["w1"]
+    found = wrong(report)
+    assert {key: found[key] for key in found if key[1].startswith("0/")} == {
+        ("guarded", "0/esp", 4): ("filtered", "peer-firewall"),
+        ("guarded", "0/icmp", 4): ("filtered", "peer-firewall"),
+        ("guarded", "0/ah", 4): ("rejected", "peer-firewall"),
+        ("gone", "0/esp", 4): ("closed", "no-listener"),
+        ("gone", "0/ah", 4): ("closed", "no-listener"),
+        ("oneway", "0/esp", 4): ("asymmetric", "network"),
+        ("oneway", "0/icmp", 4): ("asymmetric", "network"),
+        ("oneway", "0/ah", 4): ("rejected", "network"),
+        ("narrow", "0/esp", 4): ("mtu", "network"),
+        ("narrow", "0/ah", 4): ("mtu", "network"),
+    }
+    assert "protocol unreachable" in detail(report, "gone", "0/esp")
+    assert "guard" in detail(report, "guarded", "0/esp")
+    subjects = {each["subject"] for each in report["findings"]}
+    assert "guarded protocol 50 (esp) 198.51.100.22" in subjects
+    assert report["unprobed"] == []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preflight.checks import peers
 from preflight.finding import Status
+from preflight.fleet.reach.frames import ECHO, FRAMES, overhead, unwrap, wrap
 from preflight.fleet.reach.model import (
     Errand,
     IcmpError,
@@ -21,11 +25,13 @@ from preflight.fleet.reach.model import (
     Port,
     Raw,
     Reach,
+    label,
 )
 from preflight.fleet.reach.plan import errands, served, unprobed
 from preflight.fleet.reach.settle import Evidence, settle
 from rules.cluster import Cluster, CniChoice, Role
 from rules.policy import policy
+from rules.probe import checksum
 from rules.version import Version
 from tests.nodes import healthy, judge, target
 
@@ -245,18 +251,20 @@ EXTERNAL = Cluster(cni=CniChoice("flannel", "vxlan"), external_etcd=True)
 def test_which_ports_a_role_must_reach(
     own: Role, peer: Role, cluster: Cluster, labels: set[str]
 ) -> None:
-    assert _wanted(own, peer, cluster) == labels
+    assert _wanted(own, peer, cluster) == {*labels, "icmp type 8"}
 
 
 @pytest.mark.parametrize("own", list(Role))
 @pytest.mark.parametrize("peer", list(Role))
-@pytest.mark.parametrize("cni", ["flannel/vxlan", "calico", "cilium", "weave", "kube-ovn"])
+@pytest.mark.parametrize(
+    "cni", ["flannel/vxlan", "calico/ipip", "cilium", "weave", "kube-ovn", "antrea/ipsec"]
+)
 def test_what_is_probed_is_listened_on(own: Role, peer: Role, cni: str) -> None:
     name, _, mode = cni.partition("/")
     for external in (False, True):
         cluster = Cluster(cni=CniChoice(name, mode), external_etcd=external)
         ports = served(policy(peer, cluster, version=Version(1, 37)))
-        assert _wanted(own, peer, cluster) <= {f"{port}/{name}" for name, port in ports}
+        assert _wanted(own, peer, cluster) <= {label(name, port) for name, port in ports}
 
 
 def test_each_family_that_a_peer_has_is_an_errand() -> None:
@@ -272,10 +280,87 @@ def test_each_family_that_a_peer_has_is_an_errand() -> None:
         ("10250/tcp", 6),
         ("8472/udp", 4),
         ("8472/udp", 6),
+        ("icmp type 8", 4),
+        ("icmpv6 type 128", 6),
     }
 
 
-def test_what_no_probe_carries_is_named() -> None:
-    cluster = Cluster(cni=CniChoice("calico", "ipip"))
+@pytest.mark.parametrize(
+    ("cni", "mode", "labels"),
+    [
+        ("calico", "ipip", {"protocol 4 (ipip)"}),
+        ("antrea", "ipsec", {"protocol 50 (esp)", "protocol 51 (ah)"}),
+        ("antrea", "gre", {"protocol 47 (gre)"}),
+    ],
+)
+def test_tunnels_without_ports_are_probed(cni: str, mode: str, labels: set[str]) -> None:
+    cluster = Cluster(cni=CniChoice(cni, mode))
+    assert labels <= _wanted(Role.WORKER, Role.WORKER, cluster)
     peer = Peer("p", Role.WORKER, (ip_address("192.0.2.9"),))
-    assert "protocol 4 (ipip)" in unprobed(Role.WORKER, (peer,), cluster, Version(1, 37))
+    assert unprobed(Role.WORKER, (peer,), cluster, Version(1, 37)) == set()
+
+
+def test_what_no_probe_carries_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_vrrp = partial(policy, wanted=frozenset({"vrrp"}))
+    monkeypatch.setattr("preflight.fleet.reach.plan.policy", with_vrrp)
+    peer = Peer("p", Role.MASTER, (ip_address("192.0.2.9"),))
+    (told,) = unprobed(Role.MASTER, (peer,), Cluster(), Version(1, 37))
+    assert told.startswith("protocol 112 (vrrp): goes to all speakers on the link")
+    assert peers.not_probed(told).status is Status.SKIP
+
+
+@given(st.sampled_from(sorted(FRAMES)), st.binary(min_size=1, max_size=99), st.integers(0, 2**40))
+def test_a_frame_comes_off_as_it_went_on(protocol: str, data: bytes, count: int) -> None:
+    packet = wrap(protocol, data, count)
+    kind = ECHO[protocol][0] if protocol in ECHO else 0
+    assert unwrap(protocol, 6, packet, kind=kind) == data
+    # Over IPv4 its header is before it, with options or without.
+    for words in (5, 15):
+        header = bytes([0x40 | words]) + bytes(4 * words - 1)
+        assert unwrap(protocol, 4, header + packet, kind=kind) == data
+    assert overhead(protocol, 4) == 20 + len(packet) - len(data)
+
+
+@given(st.sampled_from(sorted(FRAMES)), st.binary(max_size=80), st.sampled_from([4, 6]))
+def test_noise_in_a_packet_is_no_error(protocol: str, packet: bytes, family: int) -> None:
+    assert len(unwrap(protocol, family, packet)) <= len(packet)
+
+
+def test_a_tunnel_at_the_peer_takes_no_probe_in() -> None:
+    inner = wrap("ipip", b"x" * 10, 1)
+    assert checksum(inner[:20]) != 0
+    assert (inner[0], inner[12:16], inner[16:20]) == (0x45, b"\x7f\0\0\1", b"\x7f\0\0\1")
+    inner6 = wrap("ipv6", b"x" * 10, 1)
+    assert inner6[8:24] == inner6[24:40] == ip_address("::1").packed
+    # An echo's own checksum is right, or no kernel answers.
+    assert checksum(wrap("icmp", b"x" * 11, 5)) == 0
+
+
+def test_an_echo_that_the_peer_did_not_see_is_somebody_elses() -> None:
+    echo = replace(UDP, protocol="icmp", port=0)
+    raw = open_raw(echo, forward=0, back=0)
+    seen = replace(bound(echo), seen=("icmp type 8",))
+    assert settle(raw, Evidence(inventory=seen)).outcome is Outcome.OPEN
+    other = settle(raw, Evidence(inventory=bound(echo)))
+    assert (other.outcome, other.layer) == (Outcome.WRONG, Layer.NETWORK)
+    # One who could not look cannot say that there was nothing.
+    for blind in (None, bound(echo, problem="Operation not permitted")):
+        assert settle(raw, Evidence(inventory=blind)).outcome is Outcome.OPEN
+
+
+def test_a_host_that_gives_no_raw_socket_is_unknown_and_no_failure() -> None:
+    esp = replace(UDP, protocol="esp", port=0)
+    found = settle(Raw(esp, refused="Operation not permitted"), Evidence())
+    assert (found.outcome, found.layer) == (Outcome.UNKNOWN, Layer.NONE)
+    assert "not probed" in found.detail
+    assert peers.judged(found).status is Status.UNKNOWN
+    assert peers.judged(found).subject == "w1 protocol 50 (esp) 192.0.2.21"
+
+
+@pytest.mark.parametrize(("type", "code"), [(3, 2), (3, 3)])
+def test_a_protocol_that_nobody_takes_is_closed(type: int, code: int) -> None:
+    esp = replace(UDP, protocol="esp", port=0)
+    refused = Raw(esp, icmp=icmp("192.0.2.21", type, code))
+    assert settle(refused, Evidence()).outcome is Outcome.CLOSED
+    there = settle(refused, Evidence(inventory=bound(esp)))
+    assert (there.outcome, there.layer) == (Outcome.REJECTED, Layer.PEER_FIREWALL)

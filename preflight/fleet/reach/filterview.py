@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from preflight.checks.firewallscene import where
+from preflight.fleet.reach.frames import ECHO
+from preflight.fleet.reach.model import label
 from rules.cluster import IPAddress
 from rules.errors import NodeprepError
-from rules.packet import TCP, UDP, Packet
+from rules.flows import Protocol
+from rules.packet import Packet
 from rules.tracing.live import local_addresses, read_live, routes
 from rules.tracing.trace import Trace, Tracer
 
-_NUMBERS = {"tcp": TCP, "udp": UDP}
 # A port that clients have (IANA's ephemeral range begins at 49152).
 _CLIENT_PORT = 50000
 
@@ -34,10 +36,11 @@ class FilterView:
         return frozenset() if self.problem else frozenset(str(one.ip) for one in self._local)
 
     def incoming(self, source: IPAddress, ports: Iterable[tuple[str, int]]) -> dict[str, str]:
-        """What becomes of packets of ``source`` at each port of this host. See ``_said``."""
+        """What becomes of packets of ``source`` at each port of this host, by its label. See
+        ``_said``."""
         own = self._own(source.version)
         return {
-            f"{port}/{protocol}": self._judge(source, own, protocol, port, "input")
+            label(protocol, port): self._judge(source, own, protocol, port, "input")
             for protocol, port in ports
         }
 
@@ -67,13 +70,16 @@ class FilterView:
             return f"unknown: {self.problem}"
         if source is None or destination is None:
             return "unknown: this host has no address of the family"
+        named = Protocol(protocol)
         packet = Packet(
             family=source.version,
-            protocol=_NUMBERS[protocol],
+            protocol=named.number,
             source=source,
             destination=destination,
-            source_port=_CLIENT_PORT,
-            destination_port=port,
+            source_port=_CLIENT_PORT if named.has_ports else None,
+            destination_port=port if named.has_ports else None,
+            icmp_type=ECHO[protocol][0] if protocol in ECHO else None,
+            icmp_code=0 if protocol in ECHO else None,
         )
         try:
             found = self._tracer.trace(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import selectors
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from preflight.fleet.reach import pktinfo
 from preflight.fleet.reach.errqueue import never_fragment
-from preflight.fleet.reach.model import Inventory, Port
+from preflight.fleet.reach.frames import ECHO, FRAMES, unwrap, wrap
+from preflight.fleet.reach.model import Inventory, Port, label
+from preflight.fleet.reach.rawsocket import open_raw
 from preflight.fleet.reach.wire import (
     ANSWER,
     ASK,
@@ -30,6 +34,7 @@ from preflight.fleet.reach.wire import (
     size_of,
 )
 from rules.cluster import IPAddress
+from rules.flows import Protocol
 from rules.sockets import plain_address
 
 # Connections at one time, and how long one may take to say something right. The oldest one that
@@ -41,11 +46,16 @@ _AT_ONCE = 64
 _BACKLOG = 128
 # Characters of a rule that has to fit into a datagram.
 _RULE_SHOWN = 60
-_NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+_OF_LISTENERS = (ANSWER, INVENTORY)
 
 Rules = Callable[[IPAddress, Iterable[tuple[str, int]]], dict[str, str]]
 HeldBy = Callable[[str, int, int], str]
 HalfOpen = Callable[[IPAddress], Iterable[int]]
+
+
+# Protocol, family and port of a socket; what came to it, with what came beside it and from whom.
+_At = tuple[str, int, int]
+_Packet = tuple[bytes, pktinfo.Ancillary, Any]
 
 
 class _Connection:
@@ -57,19 +67,20 @@ class _Connection:
 
 
 class Listener:
-    """Ports of one role. ``rules``, ``held_by`` and ``half_open`` say what inventories hold."""
+    """Ports of one role: (``tcp``, 10250), (``esp``, 0) -> the families that may carry it; TCP and
+    UDP are bound in both. ``rules``, ``held_by`` and ``half_open`` say what inventories hold."""
 
     def __init__(
         self,
         key: bytes,
         node: str,
-        ports: Iterable[tuple[str, int]],
+        ports: Mapping[tuple[str, int], frozenset[int]],
         *,
         rules: Rules,
         held_by: HeldBy,
         half_open: HalfOpen,
     ) -> None:
-        self._key, self._node, self._wanted = key, node, tuple(ports)
+        self._key, self._node, self._wanted = key, node, dict(ports)
         self._rules, self._held_by, self._half_open = rules, held_by, half_open
         self._replays = Replays()
         self._seen: dict[bytes, set[str]] = {}
@@ -78,22 +89,28 @@ class Listener:
         self._connections: OrderedDict[int, _Connection] = OrderedDict()
         self.ports: list[Port] = []
         self.wrong = self.replayed = 0
+        self._echoes: list[tuple[socket.socket, _At]] = []
+        self._count = itertools.count(1)
 
     def open(self) -> None:
         """Binds every port in both families; ``ports`` says why one could not be bound."""
-        for protocol, port in self._wanted:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                number = 4 if family == socket.AF_INET else 6
+        for (protocol, port), families in self._wanted.items():
+            raw = protocol in FRAMES
+            for number in sorted(families) if raw else (4, 6):
                 try:
-                    opened = self._bind(protocol, family, port)
+                    opened = _raw(protocol, number) if raw else self._bind(protocol, number, port)
                 except OSError as error:
                     if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                         continue  # this kernel has no IPv6, so no peer has an address of it
                     self.ports.append(self._not_bound(protocol, number, port, error))
                     continue
                 self.ports.append(Port(protocol, number, port))
+                at = (protocol, number, port)
+                if protocol in ECHO:
+                    self._echoes.append((opened, at))
                 handle = self._accept if protocol == "tcp" else self._datagrams
-                self._selector.register(opened, selectors.EVENT_READ, (handle, port))
+                data = (self._packets if raw else handle, at)
+                self._selector.register(opened, selectors.EVENT_READ, data)
 
     def serve(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> None:
         """Answers until the time is over or ``stopped`` says so; then closes everything."""
@@ -119,7 +136,8 @@ class Listener:
         """Source address -> the ports at which right probes of it arrived."""
         return {source: tuple(sorted(labels)) for source, labels in sorted(self._heard.items())}
 
-    def _bind(self, protocol: str, family: int, port: int) -> socket.socket:
+    def _bind(self, protocol: str, number: int, port: int) -> socket.socket:
+        family = socket.AF_INET if number == 4 else socket.AF_INET6
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         opened = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
@@ -145,21 +163,25 @@ class Listener:
         holder = self._held_by(protocol, family, port)
         return Port(protocol, family, port, held_by=holder or "somebody")
 
-    def _datagrams(self, opened: socket.socket, port: int, _events: int) -> None:
-        for _ in range(_AT_ONCE):
-            try:
-                data, ancillary, _, source = opened.recvmsg(LARGEST_BYTES, pktinfo.ROOM)
-            except OSError:  # nothing more, or an ICMP error about an answer
-                return
+    def _datagrams(self, opened: socket.socket, at: _At, _events: int) -> None:
+        _, _, port = at
+        for data, ancillary, source in _arrived(opened):
             answer = self._answer(data, "udp", port, source[0])
-            if answer is None:
+            if answer is not None:
+                _send(opened, answer, ancillary, source)
+
+    def _packets(self, opened: socket.socket, at: _At, _events: int) -> None:
+        """Of a protocol without ports. An echo is answered by the kernel, and only seen here."""
+        protocol, family, port = at
+        for packet, ancillary, source in _arrived(opened):
+            asked = ECHO[protocol][0] if protocol in ECHO else 0
+            data = unwrap(protocol, family, packet, kind=asked)
+            # All sockets of a protocol get all its packets: these are for a prober of this host.
+            if not data or ((told := decode(self._key, data)) and told.kind in _OF_LISTENERS):
                 continue
-            try:
-                opened.sendmsg([answer], pktinfo.answering(ancillary), 0, source)
-            except OSError:
-                # Too big for this host's own link, or refused by its packet filter: the prober
-                # sees no answer, and asks what was seen here.
-                continue
+            answer = self._answer(data, protocol, port, source[0])
+            if answer is not None and protocol not in ECHO:
+                _send(opened, wrap(protocol, answer, next(self._count)), ancillary, source)
 
     def _answer(self, data: bytes, protocol: str, port: int, source: str) -> bytes | None:
         """The answer to a right probe; None for everything else, and nobody hears of it."""
@@ -167,7 +189,7 @@ class Listener:
         if (
             message is None
             or message.kind not in (PROBE, ASK)
-            or (message.protocol, message.port) != (_NUMBERS[protocol], port)
+            or (message.protocol, message.port) != (Protocol(protocol).number, port)
         ):
             self.wrong += 1
             return None
@@ -175,15 +197,18 @@ class Listener:
             self.replayed += 1
             return None
         if message.kind == ASK:
-            most = message.size if protocol == "udp" else LARGEST_BYTES
+            # An echo is answered before it is seen here, and it came before the question.
+            for echoed, at in self._echoes:
+                self._packets(echoed, at, 0)
+            most = LARGEST_BYTES if protocol == "tcp" else message.size
             return self._inventory(message, plain_address(source), most)
         for seen in (
             self._seen.setdefault(message.session, set()),
             self._heard.setdefault(str(plain_address(source)), set()),
         ):
-            seen.add(f"{port}/{protocol}")
-        # Over UDP never more than came: nobody's packets grow here.
-        most = message.size if protocol == "udp" else LARGEST_BYTES
+            seen.add(label(protocol, port))
+        # Without a connection never more than came: nobody's packets grow here.
+        most = LARGEST_BYTES if protocol == "tcp" else message.size
         size = max(SMALLEST_BYTES, min(message.wanted, most))
         return self._message(message, ANSWER, size, self._node.encode()[:64])
 
@@ -195,7 +220,7 @@ class Listener:
             tuple(self.ports),
             tuple(sorted(seen)),
             tuple(f"{port}/tcp" for port in self._half_open(source)),
-            self._rules(source, self._wanted),
+            self._rules(source, self._ports_of(source.version)),
         )
         short = {label: word[:_RULE_SHOWN] for label, word in told.rules.items() if word}
         for less in (told, replace(told, rules=short), replace(told, rules=short, ports=())):
@@ -203,6 +228,9 @@ class Listener:
             if len(body) <= most - OVERHEAD_BYTES:
                 return self._message(message, INVENTORY, OVERHEAD_BYTES + len(body), body)
         return None
+
+    def _ports_of(self, family: int) -> list[tuple[str, int]]:
+        return [key for key, families in self._wanted.items() if family in families]
 
     def _message(self, asked: Message, kind: int, size: int, body: bytes) -> bytes:
         answer = Message(
@@ -218,7 +246,7 @@ class Listener:
         )
         return encode(self._key, answer)
 
-    def _accept(self, opened: socket.socket, port: int, _events: int) -> None:
+    def _accept(self, opened: socket.socket, at: _At, _events: int) -> None:
         try:
             accepted, source = opened.accept()
         except OSError:  # it is gone again, or this process has no descriptor left
@@ -231,7 +259,7 @@ class Listener:
                 )
             )
         accepted.setblocking(False)
-        connection = _Connection(accepted, port, plain_address(source[0]))
+        connection = _Connection(accepted, at[2], plain_address(source[0]))
         self._connections[accepted.fileno()] = connection
         self._selector.register(accepted, selectors.EVENT_READ, (self._converse, connection))
 
@@ -282,6 +310,34 @@ class Listener:
         now = time.monotonic()
         for connection in [one for one in self._connections.values() if one.until < now]:
             self._drop(connection)
+
+
+def _raw(protocol: str, family: int) -> socket.socket:
+    opened = open_raw(protocol, family)
+    try:
+        opened.setblocking(False)
+        pktinfo.want(opened)
+        never_fragment(opened)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _arrived(opened: socket.socket) -> Iterator[_Packet]:
+    for _ in range(_AT_ONCE):
+        try:
+            data, ancillary, _, source = opened.recvmsg(LARGEST_BYTES, pktinfo.ROOM)
+        except OSError:  # nothing more, or an ICMP error about an answer
+            return
+        yield data, ancillary, source
+
+
+def _send(opened: socket.socket, answer: bytes, ancillary: pktinfo.Ancillary, source: Any) -> None:
+    # Too big for this host's own link, or refused by its packet filter: the prober sees no answer,
+    # and asks what was seen here.
+    with suppress(OSError):
+        opened.sendmsg([answer], pktinfo.answering(ancillary), 0, source)
 
 
 def half_open_ports(source: IPAddress) -> list[int]:

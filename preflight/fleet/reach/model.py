@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from preflight.fleet.reach.frames import ECHO
 from rules.cluster import IPAddress, Role
+from rules.flows import Protocol
 from rules.record import field, record
 
 
@@ -14,8 +16,8 @@ class Outcome(str, Enum):
     ``open``: the right answer. ``closed``: a reset, or "port unreachable", and nothing listens
     there. ``filtered``: silence. ``rejected``: a packet filter said no. ``wrong-answerer``:
     somebody else answers. ``mtu``: small packets pass, full ones do not. ``asymmetric``: the probe
-    arrived, and the answer did not. ``unreachable``: this host has no way there. ``unknown``: a
-    port that cannot be probed (a kernel's tunnel holds it).
+    arrived, and the answer did not. ``unreachable``: this host has no way there. ``unknown``: what
+    cannot be probed (a kernel's tunnel holds the port, or raw sockets are refused).
     """
 
     OPEN = "open"
@@ -46,6 +48,14 @@ class Layer(str, Enum):
         return self.value
 
 
+def label(protocol: str, port: int) -> str:
+    """``10250/tcp``; of what has no ports as ``Flow.label`` has it: ``protocol 50 (esp)``."""
+    if protocol in ECHO:
+        return f"{protocol} type {ECHO[protocol][0]}"
+    named = Protocol(protocol)
+    return f"{port}/{protocol}" if named.has_ports else f"protocol {named.number} ({protocol})"
+
+
 @record
 class Peer:
     """A node that is probed. ``name`` is its address where no file names it."""
@@ -59,7 +69,8 @@ class Peer:
 class Errand:
     """One port of one peer, in one family: ``protocol`` tcp or udp; ``flows`` need it.
 
-    ``process``: who listens there in a running cluster, empty where the kernel does.
+    Of a protocol without ports (``esp``, ``icmp``: its echo) ``port`` is 0. ``process``: who
+    listens there in a running cluster, empty where the kernel does.
     """
 
     peer: Peer
@@ -72,8 +83,8 @@ class Errand:
 
     @property
     def label(self) -> str:
-        """``10250/tcp``."""
-        return f"{self.port}/{self.protocol}"
+        """``10250/tcp``, ``protocol 50 (esp)``."""
+        return label(self.protocol, self.port)
 
 
 @record
@@ -92,7 +103,8 @@ class Raw:
 
     ``answered`` and ``sent`` count small probes. ``rtt_ms`` of the quickest, ``clock_ms``: how far
     the peer's clock is ahead of this one's, give or take half of that. ``forward`` and ``back``:
-    the largest IP packet in bytes that passed each way, of those tried; 0: none was tried.
+    the largest IP packet in bytes that passed each way, of those tried; 0: none was tried (of
+    echoes). ``refused``: why no packet could be sent at all.
     ``full``: the size of a full packet of this host's link. ``reset``: a RST came. ``spoken``: what
     somebody else said. ``icmp``: the error that came instead of an answer.
     """
@@ -105,6 +117,7 @@ class Raw:
     connected: bool = False
     reset: bool = False
     unreachable: str = ""
+    refused: str = ""
     spoken: str = ""
     icmp: IcmpError | None = None
     full: int = 0

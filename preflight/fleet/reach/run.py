@@ -9,6 +9,7 @@ from typing import Any
 
 from preflight.facts.codec import Mismatch, decode
 from preflight.fleet.reach.filterview import FilterView
+from preflight.fleet.reach.frames import ECHO
 from preflight.fleet.reach.model import Errand, Inventory, Raw, Reach
 from preflight.fleet.reach.prober import Prober, link_mtu
 from preflight.fleet.reach.settle import Evidence, settle
@@ -66,7 +67,11 @@ def _settled(
 
 def _ask(prober: Prober, raws: Sequence[Raw], name: str) -> Inventory | None:
     """Over TCP first, where any answer has room."""
-    open_ways = [raw for raw in raws if raw.errand.peer.name == name and raw.answered]
+    open_ways = [
+        raw
+        for raw in raws
+        if raw.errand.peer.name == name and raw.answered and raw.errand.protocol not in ECHO
+    ]
     for raw in sorted(open_ways, key=lambda raw: raw.errand.protocol != "tcp")[:_TRIED]:
         body = prober.ask(raw)
         if body is not None and (found := _inventory(body)) is not None:

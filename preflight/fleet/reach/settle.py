@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from preflight.fleet.reach.frames import ECHO
 from preflight.fleet.reach.model import (
     Errand,
     IcmpError,
@@ -16,6 +17,8 @@ from rules.record import record
 
 # "Port unreachable" is also what a firewall says by default (iptables' REJECT).
 _PORT_UNREACHABLE = {4: (3, 3), 6: (1, 4)}
+# "Protocol unreachable", and IPv6's "unrecognized Next Header" (RFC 4443, 3.4).
+_PROTOCOL_UNREACHABLE = {4: (3, 2), 6: (4, 1)}
 # "Host unreachable" of this host's own kernel: nobody answered for the address on the link.
 _HOST_UNREACHABLE = {4: (3, 1), 6: (1, 3)}
 _COMM_LENGTH = 15
@@ -38,8 +41,13 @@ class Evidence:
 
 def settle(raw: Raw, known: Evidence) -> Reach:
     """The verdict on one errand."""
+    if raw.refused:
+        detail = (
+            f"not probed: a raw socket is needed, and this host says {raw.refused}; run as root"
+        )
+        return _reach(raw, Outcome.UNKNOWN, Layer.NONE, detail)
     if raw.answered:
-        return _answered(raw)
+        return _answered(raw, known.inventory)
     if raw.unreachable:
         return _reach(raw, Outcome.UNREACHABLE, Layer.NETWORK, f"no way there: {raw.unreachable}")
     port = _port(raw.errand, known.inventory)
@@ -77,17 +85,32 @@ def _port(errand: Errand, inventory: Inventory | None) -> Port | None:
     return None
 
 
-def _answered(raw: Raw) -> Reach:
-    if raw.forward < raw.full:
+def _answered(raw: Raw, inventory: Inventory | None) -> Reach:
+    if _echoed_by_another(raw.errand, inventory):
+        detail = "an echo came back, and the peer saw none of the questions: somebody else answers"
+        return _reach(raw, Outcome.WRONG, Layer.NETWORK, detail)
+    if 0 < raw.forward < raw.full:
         return _too_big(raw, raw.forward, "to the peer")
-    if raw.back < raw.full:
+    if 0 < raw.back < raw.full:
         return _too_big(raw, raw.back, "back from the peer")
     took = f"{raw.rtt_ms:.1f} ms" if raw.rtt_ms is not None else "in time"
     lost = raw.sent - raw.answered
     if lost:
         detail = f"{lost} of {raw.sent} probes were lost; the quickest took {took}"
         return _reach(raw, Outcome.OPEN, Layer.NETWORK, detail, warning=True)
-    return _reach(raw, Outcome.OPEN, Layer.NONE, f"full packets of {raw.full} bytes, {took}")
+    size = f"full packets of {raw.full} bytes" if raw.forward else "small packets"
+    return _reach(raw, Outcome.OPEN, Layer.NONE, f"{size}, {took}")
+
+
+def _echoed_by_another(errand: Errand, inventory: Inventory | None) -> bool:
+    """An echo carries no word of the peer's, but the peer can be asked what it saw."""
+    port = _port(errand, inventory) if errand.protocol in ECHO else None
+    return (
+        inventory is not None
+        and port is not None
+        and not port.problem
+        and errand.label not in inventory.seen
+    )
 
 
 def _too_big(raw: Raw, passed: int, way: str) -> Reach:
@@ -153,8 +176,11 @@ def _icmp(raw: Raw, icmp: IcmpError, port: Port | None, known: Evidence) -> Reac
             Layer.NETWORK,
             f"{icmp.sender}, between here and the peer, says {named}",
         )
-    if what == _PORT_UNREACHABLE[family] and raw.errand.protocol == "udp" and not bound:
-        return _closed(raw, port, '"port unreachable"')
+    if raw.errand.protocol not in ("tcp", *ECHO) and not bound:
+        if what == _PORT_UNREACHABLE[family]:
+            return _closed(raw, port, '"port unreachable"')
+        if what == _PROTOCOL_UNREACHABLE[family]:
+            return _closed(raw, port, '"protocol unreachable"')
     return _reach(
         raw,
         Outcome.REJECTED,

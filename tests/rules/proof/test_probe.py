@@ -8,7 +8,8 @@ from struct import pack, unpack
 import pytest
 
 from rules.packet import ICMP
-from rules.proof.probe import SUM_AT, Bundle, checksum, frame, udp
+from rules.packet import checksum
+from rules.proof.probe import SUM_AT, Bundle, frame, udp
 from rules.proof.way import Kind
 
 ENDS = {

@@ -23,7 +23,8 @@ from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from rules.parse.ipset import parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
 from rules.parse.tablejoin import joined
-from rules.proof.probe import SUM_AT, checksum, frame, icmp
+from rules.packet import checksum
+from rules.proof.probe import SUM_AT, frame, icmp
 from rules.ruleset import Ruleset
 from rules.run import run
 from rules.tracing.live import read_nft
