@@ -30,8 +30,8 @@ from preflight.fleet.reach.model import (
 from preflight.fleet.reach.plan import errands, served, unprobed
 from preflight.fleet.reach.settle import Evidence, settle
 from rules.cluster import Cluster, CniChoice, Role
+from rules.packet import checksum
 from rules.policy import policy
-from rules.probe import checksum
 from rules.version import Version
 from tests.nodes import healthy, judge, target
 

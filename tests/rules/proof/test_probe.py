@@ -7,8 +7,7 @@ from struct import pack, unpack
 
 import pytest
 
-from rules.packet import ICMP
-from rules.packet import checksum
+from rules.packet import ICMP, checksum
 from rules.proof.probe import SUM_AT, Bundle, frame, udp
 from rules.proof.way import Kind
 

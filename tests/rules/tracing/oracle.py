@@ -19,11 +19,10 @@ from typing import TypeVar
 from rules.cluster import IPAddress
 from rules.errors import CommandError
 from rules.netns import NODE_MAC, Scratch, configure, forked
-from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet
+from rules.packet import ICMP, ICMPV6, TCP, UDP, Packet, checksum
 from rules.parse.ipset import parse_ipset_save
 from rules.parse.iptables import parse_iptables_save
 from rules.parse.tablejoin import joined
-from rules.packet import checksum
 from rules.proof.probe import SUM_AT, frame, icmp
 from rules.ruleset import Ruleset
 from rules.run import run
