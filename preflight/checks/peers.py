@@ -21,13 +21,13 @@ from preflight.target import Target
 
 # The same leeway as between cards (preflight.fleet.compare.clock).
 CLOCK_LEEWAY_MS = 60_000.0
+# By the values of Layer; ``{sender}`` is one host, or several.
 _PLACES = {
-    Layer.NONE: "",
-    Layer.NO_LISTENER: "no listener",
-    Layer.OWN_FIREWALL: "this host's packet filter",
-    Layer.PEER_FIREWALL: "the peer's packet filter",
-    Layer.NETWORK: "the network between",
-    Layer.UNKNOWN: "not known where",
+    "no-listener": "no listener",
+    "own-firewall": "{sender}'s packet filter",
+    "peer-firewall": "the peer's packet filter",
+    "network": "the network between",
+    "unknown": "not known where",
 }
 
 
@@ -62,15 +62,18 @@ def judged(reach: Reach) -> Judgement:
         return passed(f"{said}: {reach.detail}", subject=subject, observed=reach.outcome.value)
     if reach.outcome is Outcome.UNKNOWN:
         return undetermined(f"{said}: {reach.detail}", subject=subject, nodes=(name,))
-    place = _PLACES[reach.layer]
-    message = f"{said} is {reach.outcome.value}{f' [{place}]' if place else ''}: {reach.detail}"
+    place = placed(reach.layer, "this host")
+    message = f"{said} is {reach.outcome.value}{place}: {reach.detail}"
+    advice = remedy(
+        reach.outcome, reach.layer, errand.label, name, errand.peer.role.value, "this host"
+    )
     if reach.warning:
         return warned(
             message,
             subject=subject,
             observed=reach.outcome.value,
             expected="open",
-            remedy=_remedy(reach),
+            remedy=advice,
             nodes=(name,),
         )
     return failed(
@@ -78,36 +81,44 @@ def judged(reach: Reach) -> Judgement:
         subject=subject,
         observed=reach.outcome.value,
         expected="open",
-        remedy=_remedy(reach),
+        remedy=advice,
         nodes=(name,),
     )
 
 
-def _remedy(reach: Reach) -> str:
-    errand = reach.errand
-    peer, role = errand.peer.name, errand.peer.role.value
-    if reach.outcome is Outcome.MTU:
+def placed(layer: str, sender: str) -> str:
+    """Where it went wrong, in brackets; empty where nothing did, or nobody knows the word."""
+    place = _PLACES.get(layer, "")
+    return f" [{place.replace('{sender}', sender)}]" if place else ""
+
+
+def remedy(outcome: str, layer: str, label: str, peer: str, role: str, sender: str) -> str:
+    """What a person does about an outcome at a layer; ``label`` is the port, ``role`` the peer's.
+
+    ``sender``: ``this host``, or ``the senders`` of a report about many.
+    """
+    if outcome == Outcome.MTU:
         return (
             "let routers send ICMP fragmentation-needed (IPv4 3/4, IPv6 2/0), or give the links of "
             "all nodes the smaller MTU"
         )
-    if reach.layer is Layer.PEER_FIREWALL:
+    if layer == Layer.PEER_FIREWALL:
         return f"on {peer}: nodeprep firewall apply --role {role} --posture allow"
-    if reach.layer is Layer.OWN_FIREWALL:
-        return f"let this host send {errand.label}: take the rule away, or add one before it"
-    if reach.outcome is Outcome.WRONG and reach.layer is Layer.NO_LISTENER:
+    if layer == Layer.OWN_FIREWALL:
+        return f"let {sender} send {label}: take the rule away, or add one before it"
+    if outcome == Outcome.WRONG and layer == Layer.NO_LISTENER:
         return f"stop that program on {peer}, or give it another port"
-    if reach.layer is Layer.NO_LISTENER:
+    if layer == Layer.NO_LISTENER:
         return f"on {peer}: nodeprep listen --role {role}, with the same key; then probe again"
-    if reach.outcome is Outcome.ASYMMETRIC:
+    if outcome == Outcome.ASYMMETRIC:
         return (
-            f"look for a rule between the nodes that drops packets from port {errand.label} of "
-            f"{errand.address}, or a route back by another way"
+            f"look for a rule between the nodes that drops packets from {label} of {peer}, or a "
+            "route back by another way"
         )
-    if reach.layer is Layer.NETWORK:
+    if layer == Layer.NETWORK:
         return (
-            f"open {errand.label} towards {errand.address} in what is between the nodes: routers, "
-            "security groups, switches"
+            f"open {label} towards {peer} in what is between the nodes: routers, security groups, "
+            "switches"
         )
     return (
         f"run nodeprep listen --role {role} as root on {peer}, or give its card with --card-dir, "
@@ -127,18 +138,23 @@ def clocks(reaches: Iterable[Reach]) -> Iterator[Judgement]:
         rtt_ms, ahead_ms = min(found)
         if abs(ahead_ms) - rtt_ms / 2 > CLOCK_LEEWAY_MS:
             off = True
-            way = "ahead of" if ahead_ms > 0 else "behind"
-            yield failed(
-                f"the clock of {name} is {abs(ahead_ms) / 1000:.0f} s {way} this host's",
-                subject=name,
-                observed=f"{ahead_ms / 1000:.1f} s",
-                expected=f"within {CLOCK_LEEWAY_MS / 1000:.0f} s",
-                remedy="on the one that is wrong: chronyc makestep, or timedatectl set-ntp true",
-                severity=ERROR,
-                nodes=(name,),
-            )
+            yield clock_off(name, ahead_ms, "this host's")
     if measured and not off:
         widest = max(abs(min(found)[1]) for found in measured.values())
         yield passed(
             f"the clocks of {len(measured)} peers are within {widest:.0f} ms of this host's"
         )
+
+
+def clock_off(node: str, ahead_ms: float, than: str) -> Judgement:
+    """That a clock is ahead of, or behind, ``this host's`` or ``the others'``."""
+    way = "ahead of" if ahead_ms > 0 else "behind"
+    return failed(
+        f"the clock of {node} is {abs(ahead_ms) / 1000:.0f} s {way} {than}",
+        subject=node,
+        observed=f"{ahead_ms / 1000:.1f} s",
+        expected=f"within {CLOCK_LEEWAY_MS / 1000:.0f} s",
+        remedy="on the one that is wrong: chronyc makestep, or timedatectl set-ntp true",
+        severity=ERROR,
+        nodes=(node,),
+    )

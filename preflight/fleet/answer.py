@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
-from preflight.checks.peers import CLOCK_LEEWAY_MS
-from preflight.checks.registry import ERROR, Judgement, failed, passed, undetermined, warned
+from preflight.checks.peers import CLOCK_LEEWAY_MS, clock_off, placed, remedy
+from preflight.checks.registry import Judgement, failed, passed, skipped, undetermined, warned
 from preflight.fleet.card import Deck, shown
 from preflight.fleet.compare.words import named
+from preflight.fleet.deck import admitted, sharing
 from preflight.fleet.gathered import Gathered, Probed
+from preflight.fleet.reach.settle import by_card
 from rules.record import record
-
-_PLACES = {
-    "no-listener": "no listener",
-    "own-firewall": "the sender's packet filter",
-    "peer-firewall": "the peer's packet filter",
-    "network": "the network between",
-    "unknown": "not known where",
-}
-_ADVICE = {
-    "no-listener": "start nodeprep listen there, or free the port; then probe again",
-    "own-firewall": "take the rule away on the senders, or add one before it",
-    "peer-firewall": "on the peer: nodeprep firewall apply --role {role} --posture allow",
-    "network": "open the port in what is between the nodes: routers, security groups, switches",
-    "unknown": "gather the peer's card, and run nodeprep listen as root there",
-    "": "probe again with nodeprep probe on one of the senders",
-}
 
 
 @record
@@ -43,18 +30,64 @@ class Cell:
         return next((outcome for outcome, _ in self.flows.values() if outcome != "open"), "open")
 
 
-def reach(gathered: Gathered, deck: Deck) -> Iterator[Judgement]:
+@record
+class Sorted:
+    """``plain``: probes between nodes that can be told apart. ``unclear``: those to and from an
+    address that several nodes have, by the labels of these."""
+
+    plain: tuple[Probed, ...]
+    unclear: dict[tuple[str, ...], tuple[Probed, ...]]
+
+    @property
+    def every(self) -> tuple[Probed, ...]:
+        """All of them."""
+        return (*self.plain, *chain.from_iterable(self.unclear.values()))
+
+
+def sort(gathered: Gathered, deck: Deck) -> Sorted:
+    """The probes, those whose place the sender could not tell laid by the peer's card."""
+    shared = sharing(deck)
+    words = admitted(deck.cards)
+    plain: list[Probed] = []
+    unclear: dict[tuple[str, ...], list[Probed]] = defaultdict(list)
+    for probe in gathered.probes:
+        if probe.layer == "unknown" and probe.outcome == "filtered":
+            probe = _laid(probe, words.get((probe.peer, probe.label), ""))
+        if shared and (labels := shared.get(probe.peer) or shared.get(probe.sender)):
+            told = f"who answers is not known: {named(labels)} have one address"
+            unclear[labels].append(probe._replace(outcome="unknown", layer="", detail=told))
+        else:
+            plain.append(probe)
+    return Sorted(tuple(plain), {labels: tuple(found) for labels, found in unclear.items()})
+
+
+def _laid(probe: Probed, word: str) -> Probed:
+    kept_out = by_card(word)
+    if kept_out is None:
+        return probe
+    layer, detail = kept_out
+    return probe._replace(layer=layer.value, detail=detail)
+
+
+def reach(gathered: Gathered, probes: Sorted, deck: Deck) -> Iterator[Judgement]:
     """Shape: one judgement for each peer, port, outcome and place, with all its senders; one for
-    nodes that did not probe; one for what is open."""
+    nodes that did not probe, one for each group with one address, one for what is open."""
     groups: dict[tuple[str, str, str, str], list[Probed]] = defaultdict(list)
     opened = 0
-    for probe in gathered.probes:
+    for probe in probes.plain:
         if probe.outcome == "open" and not probe.warning:
             opened += 1
         else:
             groups[probe.peer, probe.label, probe.outcome, probe.layer].append(probe)
-    for (peer, label, outcome, layer), probes in groups.items():
-        yield _group(peer, label, outcome, layer, probes)
+    for (peer, label, outcome, layer), alike in groups.items():
+        yield _group(peer, label, outcome, layer, alike)
+    for labels, found in probes.unclear.items():
+        # That they do is the finding, address-duplicate, and this is what follows from it.
+        yield skipped(
+            f"{len(found)} probes are not judged, as {named(labels)} have one address and nobody "
+            "knows which of them answers: see address-duplicate",
+            subject=named(labels),
+        )
     if gathered.probes or gathered.probers:
         probers = frozenset(gathered.probers)
         silent = tuple([item.label for item in deck.cards if item.card.node not in probers])
@@ -71,14 +104,13 @@ def reach(gathered: Gathered, deck: Deck) -> Iterator[Judgement]:
 
 def _group(peer: str, label: str, outcome: str, layer: str, probes: list[Probed]) -> Judgement:
     senders = tuple(dict.fromkeys(shown(probe.sender) for probe in probes))
-    first = probes[0]
-    place = f" [{_PLACES[layer]}]" if layer in _PLACES else ""
+    first, to = probes[0], shown(peer)
     message = (
-        f"{label} ({first.component}) to {shown(peer)} is {outcome}{place} from {named(senders)}: "
-        f"{first.detail}"
+        f"{label} ({first.component}) to {to} is {outcome}{placed(layer, 'the sender')} from "
+        f"{named(senders)}: {first.detail}"
     )
-    subject = f"{shown(peer)} {label}"
-    nodes = tuple(dict.fromkeys((shown(peer), *senders)))
+    subject = f"{to} {label}"
+    nodes = tuple(dict.fromkeys((to, *senders)))
     if outcome == "unknown":
         return undetermined(message, subject=subject, nodes=nodes)
     say = warned if all(probe.warning for probe in probes) else failed
@@ -87,7 +119,7 @@ def _group(peer: str, label: str, outcome: str, layer: str, probes: list[Probed]
         subject=subject,
         observed=outcome,
         expected="open",
-        remedy=_ADVICE.get(layer, _ADVICE[""]).replace("{role}", shown(first.peer_role)),
+        remedy=remedy(outcome, layer, label, to, shown(first.peer_role), "the senders"),
         nodes=nodes,
     )
 
@@ -109,16 +141,7 @@ def clocks(probes: Iterable[Probed]) -> Iterator[Judgement]:
         middle = sorted(differences)[len(differences) // 2]
         if abs(middle) > CLOCK_LEEWAY_MS:
             off = True
-            way = "ahead of" if middle > 0 else "behind"
-            yield failed(
-                f"the clock of {shown(node)} is {abs(middle) / 1000:.0f} s {way} the others'",
-                subject=shown(node),
-                observed=f"{middle / 1000:.1f} s",
-                expected=f"within {CLOCK_LEEWAY_MS / 1000:.0f} s",
-                remedy="chronyc makestep, or timedatectl set-ntp true",
-                severity=ERROR,
-                nodes=(shown(node),),
-            )
+            yield clock_off(shown(node), middle, "the others'")
     if seen and not off:
         yield passed(f"the clocks of {len(seen)} nodes were measured, and none is off")
 

@@ -48,6 +48,30 @@ def seconds(collected: str) -> float | None:
     return days * 86400.0 + hours * 3600 + minutes * 60 + seconds
 
 
+def admitted(filed: Iterable[Filed]) -> dict[tuple[str, str], str]:
+    """(node, port label) -> what its card says that its rules do: admitted, dropped, ..."""
+    return {
+        (item.card.node, label): word
+        for item in filed
+        if not isinstance(item.card.admits, Unknown)
+        for label, word in item.card.admits.items()
+    }
+
+
+def sharing(deck: Deck) -> dict[str, tuple[str, ...]]:
+    """Node or address -> the labels of all nodes that have that node's address as well."""
+    owners: dict[str, list[Filed]] = defaultdict(list)
+    for item in deck.cards:
+        for address in item.card.addresses:
+            owners[address].append(item)
+    return {
+        name: tuple(item.label for item in items)
+        for address, items in owners.items()
+        if len(items) > 1
+        for name in (address, *(item.card.node for item in items))
+    }
+
+
 def _most_common(names: Iterable[str]) -> str:
     counts = Counter(names)
     return min(counts, key=lambda name: (-counts[name], name), default="")

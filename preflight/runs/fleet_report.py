@@ -47,11 +47,12 @@ def run_fleet_report(request: Request) -> int:
     gc.disable()
     gathered = gather(request.directory)
     deck = build(gathered.filed, gathered.misfits, cluster=request.cluster)
+    probes = answer.sort(gathered, deck)
     comparisons = dict(COMPARISONS)
     if gathered.probes or gathered.probers:
-        comparisons["peer-reachable"] = lambda deck: answer.reach(gathered, deck)
+        comparisons["peer-reachable"] = lambda deck: answer.reach(gathered, probes, deck)
         # Measured clocks say more than cards do.
-        comparisons["clocks-agree"] = lambda _: answer.clocks(gathered.probes)
+        comparisons["clocks-agree"] = lambda _: answer.clocks(probes.plain)
     selection = Selection(ignore=split(request.ignore), skip=split(request.skip))
     findings = run_comparisons(deck, comparisons, registry(), selection)
     report = CompareReport(
@@ -64,7 +65,7 @@ def run_fleet_report(request: Request) -> int:
         notes=_notes(gathered),
     )
     picture = Picture(
-        deck, answer.cells(gathered.probes), answer.role_ports(gathered.probes), report.notes
+        deck, answer.cells(probes.every), answer.role_ports(probes.plain), report.notes
     )
     sys.stdout.write(
         render(

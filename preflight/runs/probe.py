@@ -184,14 +184,9 @@ def _others(settings: Settings) -> tuple[Peer, ...]:
 
 
 def _admits(card_dir: str) -> dict[tuple[str, str], str]:
-    """(node, port label) -> what its card says that its rules do."""
     if not card_dir:
         return {}
+    from preflight.fleet.deck import admitted
     from preflight.fleet.readcards import read_cards
 
-    return {
-        (item.card.node, label): word
-        for item in read_cards([card_dir])[0]
-        if isinstance(item.card.admits, dict)
-        for label, word in item.card.admits.items()
-    }
+    return admitted(read_cards([card_dir])[0])

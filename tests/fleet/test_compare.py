@@ -101,7 +101,6 @@ def test_a_running_clone_is_no_second_card_of_its_original() -> None:
         "machine-id-unique",
         "ssh-host-key-unique",
         "address-duplicate",
-        "pod-cidrs-disjoint",
     }
     # Both are called w4, so their files tell them apart.
     assert {each.nodes for each in found.values()} == {("w4 (3-w4.json)", "w4 (7-w4.json)")}

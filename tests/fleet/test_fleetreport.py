@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from preflight.fleet.answer import cells, clocks
 from preflight.fleet.gathered import Probed, gather
 from rules.errors import ConfigError, UsageError
 from tests.cli.test_main import nodeprep
-from tests.fleet.decks import healthy, write
-from tests.fleet.gatherings import HOSTILE, gathering, seeded
+from tests.fleet.decks import healthy, sealed, write
+from tests.fleet.gatherings import HOSTILE, gathering, reach, seeded
+from tests.fleet.gatherings import report as probe_report
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "compare-report.schema.json"
 
@@ -65,6 +67,41 @@ def test_a_node_that_did_not_probe_is_unknown(tmp_path: Path) -> None:
     found = wrong(run(tmp_path)[1])
     silent = found["peer-reachable", "not probed"]
     assert (silent["status"], silent["nodes"]) == ("unknown", ["w7"])
+
+
+def test_what_two_machines_with_one_address_answer_is_not_judged(tmp_path: Path) -> None:
+    cards = healthy()
+    # A clone of the node that nobody reaches: which of the two is dead, no probe can tell.
+    cards.append(replace(cards[4], boot_id=sealed("boot-id", 999)))
+    gathering(tmp_path, cards)
+    _, report = run(tmp_path)
+    found = wrong(report)
+    assert ("peer-reachable", "w4 10250/tcp") in found
+    assert not any("w5" in subject for id, subject in found if id == "peer-reachable")
+    assert {id for id, _ in found} == {
+        "hostname-unique", "mac-unique", "product-uuid-unique", "machine-id-unique",
+        "ssh-host-key-unique", "address-duplicate", "peer-reachable",
+    }  # fmt: skip
+    (left,) = [each for each in report["findings"] if "are not judged" in each["message"]]
+    assert (left["status"], left["subject"]) == ("skip", "w5 (00004.json) and w5 (00007.json)")
+    picture = nodeprep("fleet", "report", str(tmp_path), "-o", "html").stdout
+    assert "who answers is not known" in picture
+
+
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [("dropped", "the peer's packet filter"), ("admitted", "not known where")],
+)
+def test_a_card_lays_what_its_prober_could_not(tmp_path: Path, word: str, place: str) -> None:
+    cards = healthy()
+    cards[4] = replace(cards[4], admits={"8472/udp": word})
+    write(tmp_path, cards)
+    for sender in cards:
+        reaches = [reach(cards[4], 8472, "udp", "filtered", "unknown", "silence")]
+        text = json.dumps(probe_report(sender, reaches if sender is cards[0] else []))
+        (tmp_path / f"probe-{sender.node}.json").write_text(text)
+    found = wrong(run(tmp_path)[1])
+    assert f"[{place}]" in found["peer-reachable", "w5 8472/udp"]["message"]
 
 
 def test_cards_alone_are_compared_as_ever(tmp_path: Path) -> None:

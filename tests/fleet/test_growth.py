@@ -81,9 +81,10 @@ def _answer(place: Path, count: int) -> int:
     with Counter() as counter:
         gathered = gather(str(place))
         deck = build(gathered.filed)
-        found_all = [*answer.reach(gathered, deck), *answer.clocks(gathered.probes)]
-        answer.cells(gathered.probes)
-        answer.role_ports(gathered.probes)
+        probes = answer.sort(gathered, deck)
+        found_all = [*answer.reach(gathered, probes, deck), *answer.clocks(probes.plain)]
+        answer.cells(probes.every)
+        answer.role_ports(probes.plain)
     assert {each.status.value for each in found_all} == {"pass"}
     return counter.calls
 

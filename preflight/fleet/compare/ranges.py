@@ -33,8 +33,9 @@ def disjoint(deck: Deck) -> Iterator[Judgement]:
     ranges.sort(key=lambda one: one[:2])
     found = False
     for group in _groups(ranges):
-        # One node's own ranges are for its own check (cni-conf-valid).
-        if any(one[4] is not group[0][4] for one in group):
+        # One node's own ranges are for its own check (cni-conf-valid), and two machines of one name
+        # are one node to Kubernetes, with one range: hostname-unique is about them.
+        if any(one[4].card.node != group[0][4].card.node for one in group):
             found = True
             yield _overlap(group)
     if unknown:

@@ -61,11 +61,13 @@ def _sizes(talk: Talk, opened: Way, raw: Raw) -> Raw:
     told: list[IcmpError] = []
 
     def passes(size: int, back: bool) -> bool:
-        for _ in range(TRIES if size == raw.full else 2):
-            wanted = size - headers if back else SMALLEST_BYTES
-            got, icmp = _exchange(
-                talk, opened, raw.errand, size - headers, wanted, patience_of(raw)
-            )
+        wanted = size - headers if back else SMALLEST_BYTES
+        tries = TRIES if size == raw.full else 2
+        for left in reversed(range(tries)):
+            # That a full packet does not pass is said of no host that is only slow for a moment.
+            last = size == raw.full and not left
+            patience_s = 2 * PATIENCE_S if last else patience_of(raw)
+            got, icmp = _exchange(talk, opened, raw.errand, size - headers, wanted, patience_s)
             told.extend([icmp] if icmp else [])
             if got is not None:
                 return got[0].size == max(wanted, SMALLEST_BYTES)

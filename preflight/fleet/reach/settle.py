@@ -225,13 +225,8 @@ def _silence(raw: Raw, port: Port | None, known: Evidence) -> Reach:
     rule = inventory.rules.get(errand.label, "") if inventory else ""
     if rule and not rule.startswith("unknown"):
         return _reach(raw, Outcome.FILTERED, Layer.PEER_FIREWALL, f"silence; on the peer {rule}")
-    if inventory is None and known.admits in ("dropped", "rejected"):
-        return _reach(
-            raw,
-            Outcome.FILTERED,
-            Layer.PEER_FIREWALL,
-            f"silence; by its card the peer's rules have it {known.admits}",
-        )
+    if inventory is None and (kept_out := by_card(known.admits)):
+        return _reach(raw, Outcome.FILTERED, *kept_out)
     admitted = (inventory is not None and not rule) or known.admits == "admitted"
     if admitted and not known.own_rule:
         return _reach(
@@ -244,3 +239,11 @@ def _silence(raw: Raw, port: Port | None, known: Evidence) -> Reach:
     return _reach(
         raw, Outcome.FILTERED, Layer.UNKNOWN, f"silence; where it ends is not known: {why}"
     )
+
+
+def by_card(word: str) -> tuple[Layer, str] | None:
+    """Where silence ends by the word of the peer's card for the port, and the line that says so;
+    None where the card does not tell that its rules keep anything out."""
+    if word not in ("dropped", "rejected"):
+        return None
+    return Layer.PEER_FIREWALL, f"silence; by its card the peer's rules have it {word}"

@@ -75,9 +75,9 @@ def probe(talk: Talk, errand: Errand) -> Raw:
 
 
 def _large(talk: Talk, raw: Raw, size: int, wanted: int) -> bool:
-    for _ in range(2):
+    # The last try is a long one, for a host that is only slow for a moment.
+    for patience_s in (patience_of(raw), 2 * PATIENCE_S):
         with suppress(_Refused, OSError), _connect(raw.errand) as opened:
-            patience_s = patience_of(raw)
             got = _exchange(talk, opened, raw.errand, size, wanted, patience_s=patience_s)
             if not isinstance(got, bytes):
                 return True
