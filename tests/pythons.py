@@ -1,4 +1,4 @@
-"""`make pythons`: the tests that need no kernel, on every other supported Python of the machine."""
+"""`make pythons`: the tests of the interpreter's own work, on every other supported Python of the machine."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
-# Kernel tests judge the machine and not the interpreter; the installation has its own test.
-SELECTION = "not kernel and not install"
+# Kernel tests and those against other programs judge these and not the interpreter; the
+# installation has its own test.
+SELECTION = "not kernel and not install and not outside"
 
 
 def version_of(program: str) -> tuple[int, int] | None:

@@ -25,6 +25,7 @@ from tests.cloudlab import Lab, ready
 from tests.moto import Fault, writes
 from tests.rules.cloud.plans import wanted
 
+pytestmark = pytest.mark.outside
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs/schemas/cloud-apply.schema.json").read_text()
 )

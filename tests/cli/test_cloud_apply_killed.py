@@ -29,6 +29,7 @@ from tests.cloudlab import Lab, ready
 from tests.moto import Fault
 from tests.rules.cloud.plans import wanted
 
+pytestmark = pytest.mark.outside
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("NODEPREP_KILLS", "10"))
 # Other sources, another tunnel, and fewer NodePorts: rules come, go and stay in both groups.

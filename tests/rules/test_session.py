@@ -39,6 +39,12 @@ def test_other_text_is_no_connection(text: str) -> None:
     assert parse_connection(text) is None
 
 
+@pytest.fixture(autouse=True)
+def _parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own parent may be any process, 1 and 50 among them."""
+    monkeypatch.setattr(os, "getppid", lambda: 4321)
+
+
 def process(proc: Path, pid: int, parent: int, comm: str, environ: str = "") -> Path:
     place = proc / str(pid)
     place.mkdir(parents=True)

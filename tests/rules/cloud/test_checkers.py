@@ -25,6 +25,7 @@ from rules.render.cloud import formats, render
 from tests.rules.cloud.plans import plan_for, wanted, widest
 from tests.rules.render.clusters import cluster
 
+pytestmark = pytest.mark.outside
 # Tunnels, routed pods, and every protocol that is no TCP or UDP.
 CHOICES = (CniChoice("flannel", "vxlan"), CniChoice("calico", "ipip"), CniChoice("antrea", "gre"))
 ROUTED = CniChoice("flannel", "host-gw")
