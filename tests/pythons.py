@@ -1,4 +1,4 @@
-"""`make pythons`: the tests of the interpreter's own work, on every other supported Python of the machine."""
+"""`make pythons`: the tests of the interpreter's own work, on every other supported Python."""
 
 from __future__ import annotations
 
