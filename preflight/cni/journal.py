@@ -7,8 +7,8 @@ be undone, or finished by the next one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any
 
@@ -81,14 +81,37 @@ def _above(path: str, items: Sequence[Item]) -> bool:
 
 
 def kept(store: Store, directories: Sequence[str], items: Sequence[Item]) -> list[Item]:
-    """What an earlier run put into these directories, as it is now, unless ``items`` say more."""
+    """What an earlier run put into these directories, as it is now, unless ``items`` say more.
+
+    And the package with the plugins, where that was asked for.
+    """
     wanted = {(item.kind, item.name) for item in items}
     found = []
     for kind, name, _, _ in _entries(store):
         inside = any(name == path or name.startswith(f"{path}/") for path in directories)
-        if (kind, name) not in wanted and inside:
+        if (kind, name) not in wanted and (inside or kind == "package"):
             found.append(Item(kind, name, KINDS[kind].read(name)))
     return found
+
+
+@contextmanager
+def beforehand(item: Item, store: Store) -> Iterator[None]:
+    """Makes a thing that the others cannot be planned without.
+
+    Whatever goes wrong in the block, it is not there any more after it.
+    """
+    now, earlier = KINDS[item.kind].read(item.name), store.read(JOURNAL)
+    with store.lock():
+        entries = [*(earlier or {}).get("entries", ())]
+        entry = {"kind": item.kind, "name": item.name, "before": None, "after": _digest(item.after)}
+        store.write(JOURNAL, {"entries": [entry, *entries]})
+    try:
+        KINDS[item.kind].write(item.name, item.after)
+        yield
+    except BaseException:
+        KINDS[item.kind].write(item.name, now)
+        _restore(earlier, store)
+        raise
 
 
 def apply(steps: Sequence[Step], store: Store, proof: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ipaddress import ip_interface
 from typing import Any
 
-from preflight.cni import nftrule, owners
+from preflight.cni import nftrule, owners, packages
 from rules.errors import EXIT_FAILED, CommandError, NodeprepError
 from rules.record import record
 from rules.run import find_program, run
@@ -341,5 +341,6 @@ KINDS: dict[str, Kind] = {
     "rule": Kind(_read_rule, _write_rule, _as_it_is),
     "nft-rule": Kind(nftrule.read, nftrule.write, _as_it_is),
     "owner": Kind(owners.read, owners.write, owners.show),
+    "package": Kind(packages.read, packages.write, _as_it_is),
     "route": Kind(_read_route, _write_route, _as_it_is),
 }

@@ -29,16 +29,18 @@ def find_extras(
     place: Place,
     *,
     archive: dict[str, bytes],
+    packaged: str,
     displace: bool,
     boot_dir: str,
     routes_by: str,
 ) -> tuple[Extras, list[str]]:
     """(what is to be laid down beside the configuration, what is odd, a line each).
 
+    ``packaged``: where a package that is to be installed lays plugins down; empty for none.
     Raises InstallError for what stands in the way.
     """
     warnings: list[str] = []
-    links = _links(planned, place, archive)
+    links = _links(planned, place, archive, packaged)
     routes = _routes(planned, warnings)
     covered = all(
         any(subnet.version == one.version and subnet.subnet_of(one)  # type: ignore[arg-type]
@@ -63,7 +65,9 @@ def find_extras(
     ), warnings
 
 
-def _links(planned: Planned, place: Place, archive: dict[str, bytes]) -> dict[str, str]:
+def _links(
+    planned: Planned, place: Place, archive: dict[str, bytes], packaged: str
+) -> dict[str, str]:
     """Plugins that the runtime does not find, and that are elsewhere on this host."""
     usual = tuple(path for path in DEFAULT_PLUGIN_DIRS if path not in place.plugin_dirs)
     links: dict[str, str] = {}
@@ -79,6 +83,9 @@ def _links(planned: Planned, place: Place, archive: dict[str, bytes]) -> dict[st
             continue
         if found := locate(kind, usual):
             links[kind] = found
+        elif packaged:
+            if packaged not in place.plugin_dirs:
+                links[kind] = f"{packaged}/{kind}"
         else:
             missing.append(kind)
     if missing:

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from preflight.checks.packages import package_manager
 from preflight.fixes.registry import Context, fix
 from preflight.fixes.steps import Note, Step, set_to
+from preflight.packages import MANAGERS
 from preflight.versions.kubeadm import programs
-
-# The managers that a program can ask without a person: see preflight/fixes/kinds/package.py.
-MANAGERS = ("apt", "dnf", "zypper")
 
 
 @fix("executable")

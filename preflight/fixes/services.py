@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from preflight.checks.clock import CHRONY
 from preflight.checks.packages import package_manager
 from preflight.facts.model import known
-from preflight.fixes.packages import MANAGERS
 from preflight.fixes.registry import Context, fix
 from preflight.fixes.steps import Note, Step, enable_unit, set_to
+from preflight.packages import MANAGERS
 
 
 @fix("kubelet-service")

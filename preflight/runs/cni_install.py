@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from preflight.cni import journal, leftovers
 from preflight.cni.compose import programs
 from preflight.cni.installed import asked
-from preflight.cni.journal import SUBJECT, Step
+from preflight.cni.journal import SUBJECT, Item, Step
 from preflight.cni.kinds import InstallError
 from preflight.cni.layout import UNIT, Place, make_items
 from preflight.cni.node import runtime_of, usable_dirs
@@ -22,19 +24,12 @@ from rules.run import find_program, run
 from rules.state import Store
 
 _TIMEOUT_S = 60.0
-_PACKAGE_TIMEOUT_S = 600.0
 # Layouts of runtimes that have directories of their own: configuration, plugins.
 LAYOUTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cri-dockerd": (DEFAULT_CONF_DIR, ("/opt/cni/bin",)),
     "podman": (DEFAULT_CONF_DIR, ("/usr/libexec/cni", "/usr/lib/cni", "/opt/cni/bin")),
     "rkt": ("/etc/rkt/net.d", ("/usr/lib/rkt/plugins/net",)),
     "mesos": ("/etc/mesos/cni/net.d", ("/opt/cni/bin",)),
-}
-# Package manager -> (how it installs, the package with the reference plugins).
-_PACKAGES = {
-    "apt-get": (("install", "-y", "--no-install-recommends"), "containernetworking-plugins"),
-    "dnf": (("install", "-y"), "containernetworking-plugins"),
-    "zypper": (("--non-interactive", "install"), "cni-plugins"),
 }
 
 
@@ -54,39 +49,26 @@ class Wanted:
 
 def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> int:
     """Lays it all down, or says what would change."""
-    from preflight.cni.surroundings import find_extras
-
     check_format(output)
     require_root("nodeprep cni install")
     store = Store(SUBJECT)
-    place = _place(wanted)
     archive, origin = _archive(wanted)
-    if wanted.package and not dry_run:
-        install_package()
-    planned = make_plan(_with_dirs(wanted, place))
-    refuse_errors(planned)
-    extras, warnings = find_extras(
-        planned,
-        place,
-        archive=archive,
-        displace=wanted.displace,
-        boot_dir=str(store.path / "boot"),
-        routes_by=wanted.routes_by,
-    )
-    items = make_items(planned, place, extras)
-    # Plugins of an archive stay although this run names none.
-    items = [*journal.kept(store, place.plugin_dirs, items), *items]
-    steps = journal.make_steps(items, store)
-    if not dry_run and any(step.changes for step in steps):
-        with store.lock():
-            leftovers.note(store, planned.network)
-            journal.apply(steps, store, lambda: _proof(planned, place))
-        _tell_others(steps, place)
+    package = _package(wanted)
+    with nullcontext() if package is None or dry_run else journal.beforehand(package, store):
+        place = _place(wanted)
+        planned = make_plan(_with_dirs(wanted, place))
+        refuse_errors(planned)
+        steps, warnings = _steps(wanted, planned, place, archive, package, store)
+        if not dry_run and any(step.changes for step in steps):
+            with store.lock():
+                leftovers.note(store, planned.network)
+                journal.apply(steps, store, lambda: _proof(planned, place))
+            _tell_others(steps, place)
     document = _document("CniInstallation", steps, dry_run=dry_run)
     document |= {
         "conf": place.conf_path,
         "plugin_dirs": list(place.plugin_dirs),
-        "plugins_from": origin or None,
+        "plugins_from": origin or (package.name if package is not None else None),
         "cni_version": planned.wanted.version,
         "warnings": warnings,
     }
@@ -94,6 +76,37 @@ def run_install(wanted: Wanted, *, dry_run: bool, diff: bool, output: str) -> in
     for warning in warnings:
         say(f"warning: {warning}")
     return EXIT_DONE
+
+
+def _steps(
+    wanted: Wanted,
+    planned: Planned,
+    place: Place,
+    archive: dict[str, bytes],
+    package: Item | None,
+    store: Store,
+) -> tuple[list[Step], list[str]]:
+    """(everything that is to be done, in order; what is odd)."""
+    from preflight.cni.packages import plugins_package
+    from preflight.cni.surroundings import find_extras
+
+    extras, warnings = find_extras(
+        planned,
+        place,
+        archive=archive,
+        packaged=plugins_package().directory if package is not None else "",
+        displace=wanted.displace,
+        boot_dir=str(store.path / "boot"),
+        routes_by=wanted.routes_by,
+    )
+    items = [*([package] if package is not None else []), *make_items(planned, place, extras)]
+    # The package and the plugins of an archive stay although this run names none.
+    items = [*journal.kept(store, place.plugin_dirs, items), *items]
+    steps = journal.make_steps(items, store)
+    if package is not None:
+        # It is there already, for the others' sake, and was not before this run.
+        steps = [replace(step, now=None) if step.kind == package.kind else step for step in steps]
+    return steps, warnings
 
 
 def run_remove(*, force: bool, dry_run: bool, diff: bool, output: str) -> int:
@@ -145,12 +158,20 @@ def _place(wanted: Wanted) -> Place:
 
 def _with_dirs(wanted: Wanted, place: Place) -> Flags:
     """The plugins are asked where the runtime finds them, and where else they may be."""
-    from dataclasses import replace
-
     from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
 
     directories = tuple(dict.fromkeys([*place.plugin_dirs, *DEFAULT_PLUGIN_DIRS]))
     return replace(wanted.flags, plugin_dirs=directories)
+
+
+def _package(wanted: Wanted) -> Item | None:
+    """The distribution's package, where it is asked for and not there yet."""
+    if not wanted.package:
+        return None
+    from preflight.cni.packages import INSTALLED, plugins_package, read
+
+    name = plugins_package().name
+    return None if read(name) == INSTALLED else Item("package", name, INSTALLED)
 
 
 def _archive(wanted: Wanted) -> tuple[dict[str, bytes], str]:
@@ -161,15 +182,6 @@ def _archive(wanted: Wanted) -> tuple[dict[str, bytes], str]:
     from preflight.cni.archive import read_archive
 
     return read_archive(wanted.archive, wanted.sha256)
-
-
-def install_package() -> None:
-    """The distribution's own package. It stays when the pod network is removed."""
-    for manager, (words, package) in _PACKAGES.items():
-        if find_program(manager) is not None:
-            run([manager, *words, package], timeout_s=_PACKAGE_TIMEOUT_S)
-            return
-    raise InstallError(f"--package needs one of {', '.join(_PACKAGES)}, and none is here")
 
 
 def _proof(planned: Planned, place: Place) -> None:
