@@ -27,6 +27,10 @@ ForceOption = Annotated[
 def fix(
     role: RoleOption,
     only: Annotated[str, typer.Option(metavar="ID,..", help="Only what these checks find.")] = "",
+    ignore: Annotated[
+        str, typer.Option(metavar="ID,..", help="Leave as it is; printed, but it does not count.")
+    ] = "",
+    skip: Annotated[str, typer.Option(metavar="ID,..", help="Leave as it is, unlooked at.")] = "",
     dry_run: DryRunOption = False,
     diff: DiffOption = False,
     force: ForceOption = False,
@@ -61,6 +65,8 @@ def fix(
         Request(
             role=parse_role(role),
             only=only,
+            ignore=ignore,
+            skip=skip,
             dry_run=dry_run,
             diff=diff,
             force=force,

@@ -30,6 +30,8 @@ class Request:
 
     role: Role
     only: str
+    ignore: str
+    skip: str
     dry_run: bool
     diff: bool
     force: bool
@@ -105,7 +107,10 @@ class _Judge:
         facts = collect(host, self.settings)
         version, source = choose_version(self.settings, facts)
         target = Target(self.request.role, self.phase, version, self.settings, source)
-        selection = Selection(ignore=self.settings.ignore, skip=self.settings.skip)
+        selection = Selection(
+            ignore=(*self.settings.ignore, *split(self.request.ignore)),
+            skip=(*self.settings.skip, *split(self.request.skip)),
+        )
         findings = run_checks(facts, target, self.checks, selection)
         identity = facts.identity
         node = self.settings.node_name or (

@@ -138,3 +138,14 @@ def test_without_root_it_says_so_and_a_dry_run_works(node: Node) -> None:
         assert process.returncode == code_wanted, err
         assert words in out + err
     assert not differences(clean, node.snapshot())
+
+
+def test_what_is_named_is_left_as_it_is(node: Node) -> None:
+    clean = node.snapshot()
+    of = ("--only", "ip-forward,inotify-limits")
+    done = node.fix(*of, "--skip", "ip-forward", "--ignore", "inotify-limits")
+    assert (done["changed"], done["problems"]) == (False, [])
+    found = {each["id"]: (each["status"], each["ignored"]) for each in done["check"]["findings"]}
+    assert "ip-forward" not in found or found["ip-forward"][0] == "skip"
+    assert found["inotify-limits"] in {("warn", True), ("fail", True)}
+    assert not differences(clean, node.snapshot())
