@@ -18,6 +18,7 @@ MANAGERS = (
     "iptables",
     "ip6tables",
     "nodeprep-firewall",
+    "nodeprep-pods",
 )
 UFW_CONF = "/etc/ufw/ufw.conf"
 _OPENRC = "/run/openrc"

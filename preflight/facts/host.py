@@ -29,6 +29,7 @@ UNITS = (
     "iptables.service",
     "ip6tables.service",
     "nodeprep-firewall.service",
+    "nodeprep-pods.service",
     "chrony.service",
     "chronyd.service",
     "systemd-timesyncd.service",

@@ -23,6 +23,7 @@ class Maker(NamedTuple):
 # Chain, interface and table names as these projects' sources and documentation give them.
 MAKERS = (
     Maker("nodeprep", (rb"NODEPREP-",), (r"nodeprep",), "nodeprep-firewall"),
+    Maker("nodeprep's pod network", (), (r"nodeprep_pods",), "nodeprep-pods"),
     Maker(
         "firewalld",
         (

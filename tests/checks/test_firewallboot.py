@@ -209,6 +209,10 @@ def test_rules_of_firewalld_and_of_nodeprep_need_their_units() -> None:
     assert only.remedy == "nodeprep firewall confirm"
     # Its rules are loaded by apply, and by the unit at boot only.
     assert found(facts(of, nodeprep_firewall="enabled")) == []
+    of = replace(table("nft", "nodeprep_pods", "ip"), makers={"nodeprep's pod network": 2})
+    (only,) = found(facts(of))
+    assert only.remedy == "systemctl enable nodeprep-pods.service"
+    assert found(facts(of, nodeprep_pods="enabled")) == []
 
 
 def test_without_a_service_manager_nobody_can_tell() -> None:
