@@ -89,7 +89,7 @@ class Steps:
             answer = found[probe.name]
             to = f"{probe.target} port {probe.port}" if probe.port else str(probe.target)
             size = f", {probe.size} bytes" if probe.size > 84 else ""
-            said = "answered" if answer.ok else answer.why
+            said = answer.why or "answered"
             self.add(probe.name, answer.ok, f"{to}{size}: {said}", answer.duration_ms)
 
 
@@ -211,6 +211,10 @@ def look_around(request: Request, steps: Steps, pods: Sequence[Pod]) -> None:
         else:
             through_now = through
         answers = ask([*inner, *mine, *control, *full, *through_now], listeners)
+    if any(not answers[probe.name].ok for probe in inner):
+        from preflight.cni.ownrules import without_own_drops
+
+        answers = without_own_drops(inner, answers)
     steps.answers(answers, inner)
     if problem:
         for probe in through:

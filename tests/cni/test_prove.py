@@ -155,3 +155,27 @@ def test_add_check_and_del_of_a_named_namespace() -> None:
         True, False, True, False,
     ]  # fmt: skip
     assert left == "0"
+
+
+# `firewall apply --posture enforce`: the policy lets no pod ping its node.
+OWN = (
+    "table inet nodeprep { chain input { type filter hook input priority -5; "
+    'ct state established,related return; iif lo return; drop comment "nodeprep:enforce"; }; }'
+)
+FOREIGN = (
+    "table inet site { chain input { type filter hook input priority -5; "
+    "ip saddr 10.244.0.0/16 ct state new drop; }; }"
+)
+
+
+@pytest.mark.parametrize(("rule", "gateway"), [(OWN, True), (FOREIGN, False)])
+def test_a_ping_that_our_own_rules_drop_is_no_fault(rule: str, gateway: bool) -> None:
+    done = node(
+        f"nft '{rule}'\nnodeprep cni prove -o json || true\nnodeprep cni doctor >&2 || true",
+        conf=bridge(),
+    )
+    proof = valid(done.stdout, "pod-network-proof")
+    assert proof["proven"] is gateway
+    (step,) = [step for step in proof["steps"] if step["name"] == "pod-to-gateway"]
+    assert step["ok"] is gateway
+    assert ("nodeprep's own rules" in step["detail"]) is gateway
