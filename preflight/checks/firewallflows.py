@@ -112,9 +112,12 @@ def _traced(scene: Scene, target: Target) -> tuple[set[str], dict[str, tuple[Flo
 
 
 def _with_senders(policy: Policy, scene: Scene) -> Policy:
-    """The policy with the node's own networks for nodes that no file names; pods left out."""
+    """The policy with the node's own networks for nodes that no file names; pods left out.
+
+    A file that names the nodes names all of them: of a role that none has, nobody sends.
+    """
     cluster, senders = policy.cluster, Senders(policy.cluster)
-    networks = scene.networks(cluster.families)
+    networks = () if cluster.nodes else scene.networks(cluster.families)
     named = [(group.value, networks) for group in _NODES if not senders.group(group) and networks]
     known = Cluster(**{**vars(cluster), "group_networks": (*cluster.group_networks, *named)})
     again = Senders(known)

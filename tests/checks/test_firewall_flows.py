@@ -108,6 +108,13 @@ def test_without_a_cluster_file_the_nodes_own_network_stands_for_the_nodes() -> 
     assert found["6443/tcp"] == "fail"
 
 
+def test_the_only_node_of_a_cluster_file_has_no_peers_to_let_in() -> None:
+    alone = Cluster(**{**vars(_CLUSTER), "nodes": _CLUSTER.nodes[:1]})
+    facts = node("INPUT -p icmp -j ACCEPT", "INPUT -s 198.51.100.0/24 -p tcp -j ACCEPT")
+    found = verdicts("firewall-admits", facts, wanted(Role.MASTER, alone))
+    assert found.get("10250/tcp") != "fail", found
+
+
 @pytest.mark.parametrize("reason", ["denied", "failed", "timeout"])
 def test_rules_that_were_not_read_are_unknown(reason: str) -> None:
     value = replace(firewall(), rulesets=Unknown(reason, "why"))
