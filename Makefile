@@ -55,7 +55,7 @@ apt:
 	  trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; fi; \
 	apt-get -qq update; \
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
-	for name in firewalld containerd ufw nftables etcd-server:etcd; do \
+	for name in firewalld containerd ufw nftables etcd-server:etcd openssh-server:ssh; do \
 	  if grep -qx "$${name%:*}" <<< "$$missing" && command -v systemctl >/dev/null; then \
 	    systemctl disable -q "$${name#*:}.service" || true; fi; done
 

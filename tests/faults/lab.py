@@ -17,7 +17,7 @@ from typing import Any
 from rules.cluster import Role
 
 TIME_LIMIT_S = 60
-SETUP = r"""
+FILES = r"""
 set -e
 mount --make-rprivate /
 for directory in /etc /var /opt /usr/local; do
@@ -40,6 +40,10 @@ printf 'nameserver 192.0.2.1\n' > /etc/resolv.conf
 # No waiting for duplicate address detection of link-local addresses.
 echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
 ip link set lo up
+"""
+SETUP = (
+    FILES
+    + r"""
 ip netns add peer
 ip link add up0 address 52:54:00:12:34:56 type veth peer name lan0 netns peer
 ip address add 192.0.2.11/24 dev up0
@@ -50,6 +54,7 @@ ip -n peer link set lo up
 ip route add default via 192.0.2.1
 export PEER=peer
 """
+)
 
 
 def check(role: Role, arguments: tuple[str, ...], baseline: str, shell: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.rules.backend.lab import ROOT, Machine
 VALIDATOR = Draft202012Validator(
     json.loads((ROOT / "docs" / "schemas" / "fix.schema.json").read_text())
 )
-_PRIVATE = r"""
+PRIVATE = r"""
 # A copy, and no overlay: what the machine does to its own /etc meanwhile would show.
 mkdir /run/etc
 cp -a /etc/. /run/etc/
@@ -129,7 +129,7 @@ _VOLATILE = ("/proc/sys/net/ipv4/tcp_mem", "/run/effects", "/run/ran")
 class Node(Machine):
     """``fix`` and ``undo`` are runs of the program that give its document."""
 
-    setup = NAMESPACES + _PRIVATE + "echo ready\nexec sleep 600\n"
+    setup = NAMESPACES + PRIVATE + "echo ready\nexec sleep 600\n"
 
     def __init__(self, directory: Path, seed: str = "") -> None:
         super().__init__(directory)

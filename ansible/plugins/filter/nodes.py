@@ -1,0 +1,162 @@
+"""The cluster as an inventory tells it: who has which role, which address, which pod range."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ansible.errors import AnsibleFilterError
+
+CONTROL_PLANE = "kube_control_plane"
+# As Kubespray called it up to 2.20.
+OLD_CONTROL_PLANE = "kube-master"
+ROLES = ("master", "multi-master", "worker", "etcd")
+
+
+def roles(groups, hostvars=None):
+    """Host -> role, of the groups that Kubespray names; C(nodeprep_role) of a host wins.
+
+    A host in several groups is what needs most: control plane, then node, then etcd.
+    """
+    planes = list(groups.get(CONTROL_PLANE, groups.get(OLD_CONTROL_PLANE, [])))
+    nodes = list(groups.get("kube_node", groups.get("kube-node", [])))
+    found = {}
+    for host in planes:
+        found[str(host)] = "multi-master" if len(planes) > 1 else "master"
+    for host in nodes:
+        found.setdefault(str(host), "worker")
+    for host in groups.get("etcd", []):
+        found.setdefault(str(host), "etcd")
+    for host in found:
+        own = _said(hostvars, host, "nodeprep_role")
+        if own is not None and own not in ROLES:
+            raise AnsibleFilterError(
+                "nodeprep_role of {} is {!r}; the roles are {}".format(host, own, ", ".join(ROLES))
+            )
+        found[host] = own or found[host]
+    if not found:
+        raise AnsibleFilterError(
+            "the inventory has no hosts in kube_control_plane, kube_node and etcd"
+        )
+    return found
+
+
+def nodes(groups, hostvars, cards=None, pod_subnet="", mask4=24, mask6=64):
+    """The C(nodes) of a cluster file: a list of name, role, addresses and, if any, podSubnet.
+
+    An address is the inventory's (C(nodeprep_addresses), C(ip) and C(ip6), an address in
+    C(ansible_host)), else that of the host's card. A pod range is C(nodeprep_pod_cidr), else the
+    one that the card says the node has already, else the first that nobody has.
+    """
+    cards = cards or {}
+    found = []
+    for host, role in roles(groups, hostvars).items():
+        found.append(
+            {
+                "name": str(_said(hostvars, host, "nodeprep_node_name") or host),
+                "role": role,
+                "addresses": _addresses(host, hostvars, cards.get(host) or {}),
+            }
+        )
+    wide = _networks(pod_subnet, "the pods' range")
+    hosts = [host for host, role in roles(groups, hostvars).items() if role != "etcd"]
+    ranges = _pod_ranges(hosts, hostvars, cards, wide, {4: int(mask4), 6: int(mask6)})
+    for host, item in zip(roles(groups, hostvars), found, strict=False):
+        if ranges.get(host):
+            item["podSubnet"] = ",".join(str(each) for each in ranges[host])
+    return found
+
+
+def _pod_ranges(hosts, hostvars, cards, wide, masks):
+    """Host -> its ranges, one a family; what a host has already is nobody else's."""
+    found, used = {}, []
+    for host in hosts:
+        said = _said(hostvars, host, "nodeprep_pod_cidr")
+        text = ",".join(said) if isinstance(said, (list, tuple)) else said
+        own = _networks(text, f"nodeprep_pod_cidr of {host}")
+        if not own:
+            had = (cards.get(host) or {}).get("node_pod_subnets")
+            own = _kept(had if isinstance(had, list) else [], wide)
+        found[host] = own
+        used += own
+    for host in hosts:
+        if not found[host]:
+            found[host] = [_free(host, each, masks[each.version], used) for each in wide]
+            used += found[host]
+    return found
+
+
+def _kept(had, wide):
+    """The ranges of a card, where there is one inside of each range of the pods."""
+    own = _networks(",".join(had), "the card's range")
+    fits = [one for one in own if any(_inside(one, each) for each in wide)]
+    versions = sorted(each.version for each in wide)
+    return fits if sorted(one.version for one in fits) == versions else []
+
+
+def _free(host, wide, mask, used):
+    if mask < wide.prefixlen:
+        raise AnsibleFilterError(f"a /{mask} for each node does not fit into {wide}")
+    taken = [one for one in used if one.version == wide.version]
+    # Plain numbers, as a range of IPv6 has too many parts to look at one by one.
+    size = 1 << (wide.max_prefixlen - mask)
+    start, last = int(wide.network_address), int(wide.broadcast_address)
+    while start <= last:
+        end = start + size - 1
+        hit = [
+            int(one.broadcast_address)
+            for one in taken
+            if int(one.network_address) <= end and start <= int(one.broadcast_address)
+        ]
+        if not hit:
+            return type(wide)((start, mask))
+        start = (max(hit) // size + 1) * size
+    raise AnsibleFilterError(f"{wide} has no /{mask} left for {host}")
+
+
+def _inside(one, wide):
+    return one.version == wide.version and one.subnet_of(wide)
+
+
+def _networks(text, what):
+    try:
+        return [ipaddress.ip_network(word.strip()) for word in str(text or "").split(",") if word]
+    except ValueError as error:
+        raise AnsibleFilterError(f"{what}: {error}") from error
+
+
+def _addresses(host, hostvars, card):
+    said = _said(hostvars, host, "nodeprep_addresses")
+    if said:
+        return [str(each) for each in (said if isinstance(said, (list, tuple)) else [said])]
+    for names in (("ip", "ip6"), ("ansible_host",)):
+        words = [_said(hostvars, host, name) for name in names]
+        found = [str(each) for each in words if _is_address(each)]
+        if found:
+            return found
+    if isinstance(card.get("addresses"), list) and card["addresses"]:
+        return [str(each) for each in card["addresses"]]
+    raise AnsibleFilterError(
+        f"no address of {host} is known: give it the variable ip, or let the play reach it"
+    )
+
+
+def _is_address(value):
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _said(hostvars, host, name):
+    if hostvars is None or host not in hostvars:
+        return None
+    return hostvars[host].get(name)
+
+
+class FilterModule:
+    """C(nodeprep.kubernetes.roles) and C(nodeprep.kubernetes.nodes)."""
+
+    def filters(self):
+        """Name -> function."""
+        return {"roles": roles, "nodes": nodes}

@@ -1,0 +1,129 @@
+"""The playbook `nodes` over SSH: predicts, mends, stops at the first broken node, resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ansible.lab import Host, Lab, Play
+from tests.fixes.lab import differences
+from tests.kernel import require_kernel
+
+pytestmark = pytest.mark.kernel
+# The kernel of the test machine: it runs cgroup v1, which no program mends without a reboot.
+EXCUSED = ["cgroup-version"]
+_RUNC = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options'
+SWAP = """
+printf '/swap.img file 1024 0 -2\\n' >> /run/swaps
+printf '/swap.img none swap sw 0 0\\n' > /etc/fstab
+"""
+KERNEL = """
+echo 0 > /proc/sys/net/ipv4/ip_forward
+echo 100 > /proc/sys/fs/inotify/max_user_instances
+printf 'net.ipv4.ip_forward = 0\\n' > /etc/sysctl.d/10-site.conf
+echo 30000 40000 > /proc/sys/net/ipv4/ip_local_port_range
+"""
+RUNTIME = f"""
+printf '%s\\n' 'version = 2' '[{_RUNC}]' 'SystemdCgroup = false' > /etc/containerd/config.toml
+"""
+NAMES = """
+printf '127.0.1.1 %s\\n192.0.2.99 localhost\\n' $(hostname) > /etc/hosts
+hostname localhost
+printf 'template\\n' > /etc/hostname
+"""
+SERVICES = "systemctl disable -q kubelet.service chrony.service\nsystemctl stop chrony.service\n"
+# Rules of somebody's that keep the kubelet's port shut, and a module directory of an old copy.
+FILTER = "nft add table ip site\n"
+LEFT = "mkdir -p /etc/kubernetes && touch /etc/kubernetes/kubelet.conf\n"
+HOSTS = (
+    Host("m1", 11, SWAP + KERNEL),
+    Host("m2", 12, RUNTIME + SERVICES),
+    Host("m3", 13, NAMES),
+    Host("w1", 21, KERNEL + LEFT),
+    Host("w2", 22, SWAP + SERVICES + RUNTIME),
+    Host("s1", 31, SWAP + KERNEL + RUNTIME + SERVICES),
+)
+MANY = """
+[kube_control_plane]
+m1
+m2
+m3
+[etcd]
+m1
+m2
+m3
+[kube_node]
+w1
+w2
+"""
+SINGLE = """
+[kube_control_plane]
+s1
+[etcd]
+s1
+[kube_node]
+s1
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    require_kernel("sshd", "nft")
+    with Lab(tmp_path_factory.mktemp("lab"), HOSTS) as made:
+        yield made
+
+
+def shown(title: str, play: Play) -> None:
+    """For whoever reads the test's output: what nodeprep's own share was."""
+    own = {host: round(ms / 1000, 2) for host, ms in play.own_ms().items()}
+    print(f"\n{title}: {play.seconds:.1f} s, of it nodeprep by host: {own}")
+
+
+def test_a_fleet_is_made_ready_and_stops_at_the_first_broken_node(lab: Lab) -> None:
+    variables: dict[str, Any] = {
+        "nodeprep_serial": [3, 1],
+        "nodeprep_posture": "enforce",
+        "nodeprep_ignore": EXCUSED,
+        "nodeprep_set_hostname": True,
+        "nodeprep_control_plane_endpoint": "192.0.2.11:6443",
+    }
+    hosts = ("m1", "m2", "m3", "w1", "w2")
+    before = {name: lab.servers[name].snapshot() for name in hosts}
+    predicted = lab.play("nodes", MANY, "--check", "--diff", **variables)
+    shown("predicted", predicted)
+    for name in hosts:
+        assert not differences(before[name], lab.servers[name].snapshot()), "it wrote something"
+
+    # w1 has credentials of an earlier cluster, which no program may throw away.
+    stopped = lab.play("nodes", MANY, "--diff", code=2, **variables)
+    shown("stopped", stopped)
+    assert [host for host, _, _ in stopped.failures()] == ["w1"], stopped.failures()
+    assert "kubelet-conf-absent" in stopped.failures()[0][2]
+    untouched = differences(before["w2"], lab.servers["w2"].snapshot())
+    assert set(untouched) == {
+        "/run/overlay/usr/local/upper/bin/nodeprep",
+        "/usr/local/bin/nodeprep",
+    }
+
+    lab.servers["w1"].shell("rm /etc/kubernetes/kubelet.conf")
+    resumed = lab.play("nodes", MANY, "--diff", **variables)
+    shown("resumed", resumed)
+    assert {name: resumed.changed()[name] for name in ("m1", "m2", "m3", "w1")} == {
+        "m1": 0, "m2": 0, "m3": 0, "w1": 0,
+    }  # fmt: skip
+    done = [stopped.changes(), resumed.changes()]
+    for name in hosts:
+        assert predicted.changes()[name] == sorted(
+            change for changes in done for change in changes.get(name, [])
+        )
+        assert lab.verdict(name, "multi-master" if name[0] == "m" else "worker") == "ready"
+
+    mended = {name: lab.servers[name].snapshot() for name in hosts}
+    again = lab.play("nodes", MANY, "--diff", **variables)
+    shown("again", again)
+    assert again.changed() == dict.fromkeys(hosts, 0)
+    for name in hosts:
+        assert not differences(mended[name], lab.servers[name].snapshot())
