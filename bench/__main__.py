@@ -6,9 +6,9 @@ import argparse
 import os
 import platform
 
-from bench import checks, cni, firewall, fleet
+from bench import checks, clouds, cni, firewall, fleet
 
-SUBJECTS = {"checks": checks, "firewall": firewall, "cni": cni, "fleet": fleet}
+SUBJECTS = {"checks": checks, "firewall": firewall, "cni": cni, "fleet": fleet, "clouds": clouds}
 
 
 def main() -> None:

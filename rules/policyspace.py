@@ -6,13 +6,13 @@ Loopback and established connections are no part of it: a space is of new connec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rules.access import Admission, Hook, Senders, let_through, pod_traffic
 from rules.cluster import IPNetwork
-from rules.intervals import Interval
+from rules.intervals import Interval, Intervals
 from rules.policy import Policy
-from rules.space import LAST_PROTOCOL, Box, Space, last_port
+from rules.space import LAST_PROTOCOL, Box, Space, last_port, ranges
 
 
 def input_space(policy: Policy) -> Space:
@@ -49,10 +49,15 @@ def from_pods_space(policy: Policy) -> Space:
 
 def all_protocols(networks: list[IPNetwork]) -> Space:
     """Everything from some networks. Protocols with equally many ports have the same plane."""
+    return all_protocols_of(ranges(networks))
+
+
+def all_protocols_of(sources: Mapping[int, Intervals]) -> Space:
+    """The same from what ``ranges`` makes of networks."""
     numbers = range(LAST_PROTOCOL + 1)
     examples = {last_port(number): number for number in numbers}
     made = dict(
-        Space.of(Box.of(net, number) for net in networks for number in examples.values()).planes
+        item for number in examples.values() for item in Space.of_ranges(sources, number).planes
     )
     return Space(
         tuple(

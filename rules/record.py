@@ -37,6 +37,9 @@ else:
         kind = type(self)
         names = kind.__match_args__
         values = self.__dict__
+        if not kwargs and len(args) == len(names):
+            values.update(zip(names, args, strict=True))
+            return
         if len(args) > len(names) or not kwargs.keys() <= kind.__record_names__:
             strange = sorted(kwargs.keys() - kind.__record_names__)
             raise TypeError(f"{kind.__name__} takes {', '.join(names)}; not {strange or args!r}")

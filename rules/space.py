@@ -6,7 +6,7 @@ without ports use port 0; ICMP uses its type (0-255) as the port.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_network, summarize_address_range
 from operator import and_, or_
 
@@ -99,6 +99,23 @@ class Space:
         }
         return _space(planes)
 
+    @classmethod
+    def of_ranges(
+        cls, sources: Mapping[int, Intervals], protocol: int, ports: Interval | None = None
+    ) -> Space:
+        """From what ``ranges`` makes of networks, as ``Box.of`` says it of one of them."""
+        wanted = (ports or (0, last_port(protocol)),)
+        for family, intervals in sources.items():
+            if intervals:
+                edges = (intervals[0][0], intervals[-1][1])
+                _validate(Box(family, protocol, edges, wanted[0]))
+        return _space(
+            {
+                (family, protocol): tuple((first, last, wanted) for first, last in intervals)
+                for family, intervals in sources.items()
+            }
+        )
+
     def __or__(self, other: Space) -> Space:
         return self._combined(other, or_)
 
@@ -168,6 +185,20 @@ class Space:
 
 
 EMPTY = Space()
+
+
+def extent(network: IPNetwork) -> Interval:
+    """A network's first and last address."""
+    first = int(network.network_address)
+    return first, first | (1 << (network.max_prefixlen - network.prefixlen)) - 1
+
+
+def ranges(networks: Iterable[IPNetwork]) -> dict[int, Intervals]:
+    """Family -> the addresses of some networks, canonical."""
+    found: dict[int, list[Interval]] = {}
+    for network in networks:
+        found.setdefault(network.version, []).append(extent(network))
+    return {family: normal(listed) for family, listed in found.items()}
 
 
 def everything(family: int) -> Space:

@@ -10,7 +10,7 @@ from rules.errors import UsageError
 
 if TYPE_CHECKING:
     from preflight.runs.cloud_policy import CloudRequest
-    from rules.cloud.document import CloudRules
+    from rules.cloud.rivals import Rivals
     from rules.cloud.rule import Rule
     from rules.cloud.witness import Witness
     from rules.render.cloud import CloudArtefact
@@ -48,7 +48,10 @@ def _text(made: CloudArtefact) -> str:
 
 
 def _document(made: CloudArtefact) -> dict[str, Any]:
+    from rules.cloud.rivals import Rivals
+
     rules = made.rules
+    rivals = Rivals(rules.rules)
     return {
         "schema_version": 1,
         "kind": "CloudRules",
@@ -61,7 +64,7 @@ def _document(made: CloudArtefact) -> dict[str, Any]:
             {
                 "name": group.name,
                 "role": group.role,
-                "rules": [_rule(rule, rules) for rule in group.rules],
+                "rules": [_rule(rule, rivals) for rule in group.rules],
             }
             for group in rules.groups
         ],
@@ -74,7 +77,7 @@ def _document(made: CloudArtefact) -> dict[str, Any]:
     }
 
 
-def _rule(rule: Rule, rules: CloudRules) -> dict[str, Any]:
+def _rule(rule: Rule, rivals: Rivals) -> dict[str, Any]:
     from rules.cloud.witness import witness
 
     return {
@@ -83,7 +86,7 @@ def _rule(rule: Rule, rules: CloudRules) -> dict[str, Any]:
         "what": rule.what,
         "families": list(rule.families),
         "flows": list(rule.flows),
-        "witness": _witness(witness(rule, rules.ingress(rule.receiver))),
+        "witness": _witness(witness(rule, list(rivals.near(rule)))),
     }
 
 

@@ -66,11 +66,10 @@ def lower(
             lowered.append(made)
             if why:
                 changed.setdefault(grant.flow, {}).setdefault(why, []).append(made)
-    wanted = Reach.of_grants(plan.grants) if changed else Reach()
     widenings = [
         Widening(flow, "; ".join(reasons), extra)
         for flow, reasons in changed.items()
-        if (extra := Reach.of_grants([g for made in reasons.values() for g in made]) - wanted)
+        if (extra := _beyond([one for made in reasons.values() for one in made], plan))
     ]
     if refused := [item for item in widenings if item.flow not in allowed]:
         each = ", ".join(f"{item.flow} ({item.why})" for item in refused)
@@ -80,6 +79,24 @@ def lower(
             f"{flows}, or do without a flow by --leave-out"
         )
     return tuple(lowered), tuple(widenings)
+
+
+def _beyond(made: list[Grant], plan: CloudPlan) -> Reach:
+    """What some grants let in and the plan does not; of the plan, what could hold any of it."""
+    kinds = {(one.receiver, one.family, one.protocol) for one in made}
+    to_pods = any(one.place is Place.PODS for one in made)
+    near: list[Grant] = []
+    for grant in plan.grants:
+        # What goes to pods is no part of what goes to a node.
+        if grant.place is Place.PODS and not to_pods:
+            continue
+        for receiver, family, number in kinds:
+            if (grant.receiver, grant.family) == (receiver, family):
+                if grant.protocol == number or number is None:
+                    near.append(grant)
+                elif grant.protocol is None:
+                    near.append(grant.but(protocol=number))
+    return Reach.of_grants(made) - Reach.of_grants(near)
 
 
 def _refuse(plan: CloudPlan, abilities: Abilities) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 
 from rules.cloud.abilities import Abilities
-from rules.cloud.bundle import Bundle, bundle
+from rules.cloud.bundle import Bundle, bundle, count
 from rules.cloud.document import CloudGroup, CloudOptions, CloudRules, Usage
 from rules.cloud.peer import Kind, Peer, named_peer
-from rules.cloud.rule import Place, Rule
+from rules.cloud.rule import Rule
 from rules.errors import UsageError
 
 _NOT_CARRIED = "Azure's virtual networks drop it; they carry TCP, UDP, ICMP, ESP and AH"
@@ -96,28 +96,17 @@ def is_tag(peer: Peer) -> bool:
     return peer.kind is Kind.NAMED and not peer.name.startswith("/")
 
 
-def bundles(group: CloudGroup, options: CloudOptions) -> tuple[Bundle, ...]:
+def _bundles(rules: tuple[Rule, ...], options: CloudOptions) -> tuple[Bundle, ...]:
     """The security rules of a group: one protocol, and one kind of sender or one service tag."""
 
     def made(references: bool, quota: str) -> tuple[Bundle, ...]:
         return bundle(
-            (rule for rule in group.rules if (rule.peer.network is None) is references),
+            (rule for rule in rules if (rule.peer.network is None) is references),
             lambda rule: (rule.protocol, rule.peer.name if is_tag(rule.peer) else ""),
             most_peers=min(options.quota(quota, QUOTAS[quota]), QUOTAS[quota]),
         )
 
     return (*made(True, "asgs"), *made(False, "addresses"))
-
-
-def count(group: CloudGroup, options: CloudOptions, pod_families: int) -> int:
-    """How many security rules a group has, the one that denies the rest included.
-
-    ``pod_families``: how many families pods have; a rule to pods from groups is one for each.
-    """
-    return 1 + sum(
-        pod_families if one.place is Place.PODS and not one.family else 1
-        for one in bundles(group, options)
-    )
 
 
 def arrange(
@@ -132,9 +121,9 @@ def arrange(
     usage: list[Usage] = []
     for role in receivers:
         mine = tuple(rule for rule in rules if rule.receiver == role)
-        group = CloudGroup(f"{options.name}-{role}", role, 1, mine)
-        families = {family for rule in mine if rule.place is Place.PODS for family in rule.families}
-        used = count(group, options, len(families))
+        group = CloudGroup(f"{options.name}-{role}", role, 1, mine, _bundles(mine, options))
+        # The one that denies the rest is one too.
+        used = 1 + count(group.bundles, mine)
         if used > most:
             raise UsageError(
                 f"{role} needs {used} security rules, and a network security group has {most}; "

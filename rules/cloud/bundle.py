@@ -7,15 +7,12 @@ that the rule names.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import TypeVar
 
 from rules.cloud.peer import Peer
 from rules.cloud.rule import Place, Rule
 from rules.intervals import Interval
 from rules.record import record
 
-_One = TypeVar("_One", bound=Hashable)
-_Other = TypeVar("_Other", bound=Hashable)
 Service = tuple[int | None, Interval | None]
 
 
@@ -74,56 +71,84 @@ def bundle(
     return tuple(one for listed in classes.values() for one in _cut(_bundles(listed), most_peers))
 
 
+def count(bundles: Iterable[Bundle], rules: Iterable[Rule]) -> int:
+    """How many rules of a cloud some bundles are. ``rules``: what they were made of.
+
+    A bundle to pods from groups is one for each family of pods, since their addresses cannot be
+    mixed.
+    """
+    families = {family for rule in rules if rule.place is Place.PODS for family in rule.families}
+    return sum(
+        len(families) if one.place is Place.PODS and not one.family else 1 for one in bundles
+    )
+
+
 def _family(rule: Rule) -> int:
     """References to pods are cut by family, since what limits them to pods is addresses."""
     if rule.peer.network is not None:
-        return rule.peer.family
+        return rule.families[0]
     return rule.families[0] if rule.place is Place.PODS and len(rule.families) == 1 else 0
 
 
 def _bundles(rules: list[Rule]) -> list[Bundle]:
     """Cut by sender or by service, whichever gives fewer."""
-    by_peer = _grouped((rule.peer, (rule.protocol, rule.ports)) for rule in rules)
-    by_service = _grouped(((rule.protocol, rule.ports), rule.peer) for rule in rules)
-    chosen: list[tuple[tuple[Peer, ...], tuple[Service, ...]]]
-    if len(by_peer) <= len(by_service):
-        chosen = [(peers, services) for services, peers in by_peer]
+    senders, peers = _numbered_peers(rules)
+    services: dict[Service, int] = {}
+    for rule in rules:
+        services.setdefault((rule.protocol, rule.ports), len(services))
+    sent = [services[rule.protocol, rule.ports] for rule in rules]
+    by_sender = _grouped(senders, sent)
+    by_service = _grouped(sent, senders)
+    names = list(services)
+    chosen: list[tuple[tuple[int, ...], tuple[int, ...]]]
+    if len(by_sender) <= len(by_service):
+        chosen, cut = [(ones, others) for others, ones in by_sender], senders
+        homes = {one: place for place, (_, ones) in enumerate(by_sender) for one in ones}
     else:
-        chosen = [(peers, services) for peers, services in by_service]
-    made: list[Bundle] = []
-    for peers, services in chosen:
-        inside = set(peers), set(services)
-        flows = (
-            flow
-            for rule in rules
-            if rule.peer in inside[0] and (rule.protocol, rule.ports) in inside[1]
-            for flow in rule.flows
+        chosen, cut = [(others, ones) for others, ones in by_service], sent
+        homes = {one: place for place, (_, ones) in enumerate(by_service) for one in ones}
+    flows: list[dict[str, None]] = [{} for _ in chosen]
+    for one, rule in zip(cut, rules, strict=True):
+        flows[homes[one]].update(dict.fromkeys(rule.flows))
+    first = rules[0]
+    return [
+        Bundle(
+            first.receiver,
+            first.place,
+            _family(first),
+            tuple(peers[one] for one in ones),
+            tuple(names[one] for one in others),
+            tuple(named),
         )
-        first = rules[0]
-        made.append(
-            Bundle(
-                first.receiver,
-                first.place,
-                _family(first),
-                peers,
-                services,
-                tuple(dict.fromkeys(flows)),
-            )
-        )
-    return made
+        for (ones, others), named in zip(chosen, flows, strict=True)
+    ]
 
 
-def _grouped(
-    pairs: Iterable[tuple[_One, _Other]],
-) -> list[tuple[tuple[_Other, ...], tuple[_One, ...]]]:
-    """(one, other) pairs -> (others, ones): the ones that have equally many of the same others."""
-    others: dict[_One, list[_Other]] = {}
-    for one, other in pairs:
-        others.setdefault(one, []).append(other)
-    groups: dict[tuple[_Other, ...], list[_One]] = {}
-    for one, listed in others.items():
+def _numbered_peers(rules: list[Rule]) -> tuple[list[int], list[Peer]]:
+    """For each rule the number of its sender, and the senders by number.
+
+    A sender is one object in many rules, and an object is told by its id faster than by its value.
+    """
+    by_id: dict[int, int] = {}
+    by_value: dict[Peer, int] = {}
+    numbers: list[int] = []
+    for rule in rules:
+        number = by_id.get(id(rule.peer))
+        if number is None:
+            number = by_id[id(rule.peer)] = by_value.setdefault(rule.peer, len(by_value))
+        numbers.append(number)
+    return numbers, list(by_value)
+
+
+def _grouped(ones: list[int], others: list[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Pairs of numbers -> (others, ones): the ones that have equally many of the same others."""
+    having: dict[int, list[int]] = {}
+    for one, other in zip(ones, others, strict=True):
+        having.setdefault(one, []).append(other)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for one, listed in having.items():
         groups.setdefault(tuple(listed), []).append(one)
-    return [(key, tuple(ones)) for key, ones in groups.items()]
+    return [(key, tuple(listed)) for key, listed in groups.items()]
 
 
 def _cut(bundles: list[Bundle], most: int) -> Iterator[Bundle]:

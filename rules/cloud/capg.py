@@ -44,10 +44,10 @@ def named(word: str) -> tuple[Peer, ...]:
     return gcp.named(word)
 
 
-def bundles(group: CloudGroup, options: CloudOptions) -> tuple[Bundle, ...]:
+def _bundles(rules: tuple[Rule, ...], options: CloudOptions) -> tuple[Bundle, ...]:
     """The firewall rules of a group."""
     most = min(options.quota("ranges", QUOTAS["ranges"]), QUOTAS["ranges"])
-    return bundle(group.rules, lambda rule: None, most_peers=most)
+    return bundle(rules, lambda rule: None, most_peers=most)
 
 
 def arrange(
@@ -57,8 +57,11 @@ def arrange(
 
     Raises UsageError, with the numbers, where they are more than the provider takes.
     """
-    groups = capi.split(rules, receivers, names(options))
-    used = sum(len(bundles(group, options)) for group in groups)
+    groups = tuple(
+        group.bundled(_bundles(group.rules, options))
+        for group in capi.split(rules, receivers, names(options))
+    )
+    used = sum(len(group.bundles) for group in groups)
     most = options.quota("rules", QUOTAS["rules"])
     if used > most:
         raise UsageError(f"{used} firewall rules are needed, and a GCPCluster takes {most}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rules.cloud import azure, capi
 from rules.cloud.abilities import Abilities
-from rules.cloud.bundle import Bundle, bundle
+from rules.cloud.bundle import Bundle, bundle, count
 from rules.cloud.document import CloudGroup, CloudOptions, CloudRules, Usage
 from rules.cloud.peer import Peer
 from rules.cloud.rule import Rule
@@ -44,11 +44,11 @@ def named(word: str) -> tuple[Peer, ...]:
     return peers
 
 
-def bundles(group: CloudGroup, options: CloudOptions) -> tuple[Bundle, ...]:
+def _bundles(rules: tuple[Rule, ...], options: CloudOptions) -> tuple[Bundle, ...]:
     """The security rules of a group: one protocol, one range of ports, one service tag."""
     most = min(options.quota("addresses", QUOTAS["addresses"]), QUOTAS["addresses"])
     return bundle(
-        group.rules,
+        rules,
         lambda rule: (rule.protocol, rule.ports, "" if rule.peer.network else rule.peer.name),
         most_peers=most,
     )
@@ -61,10 +61,13 @@ def arrange(
 
     Raises UsageError, with the numbers, where one has more than its quota.
     """
-    groups = capi.split(rules, receivers, NAMES)
+    groups = tuple(
+        group.bundled(_bundles(group.rules, options))
+        for group in capi.split(rules, receivers, NAMES)
+    )
     most = options.quota("rules", QUOTAS["rules"])
     usage = tuple(
-        Usage(group.name, "security rules", 1 + len(bundles(group, options)), most)
+        Usage(group.name, "security rules", 1 + count(group.bundles, group.rules), most)
         for group in groups
     )
     for item in usage:

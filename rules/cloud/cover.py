@@ -15,6 +15,10 @@ from rules.space import last_port
 # protocol -> what is open to everybody; None: every protocol is
 Open = dict[int | None, Intervals]
 _ALL: Intervals = ((0, 0),)
+# A network by its first address and the length of its prefix: objects are slow to hash.
+_Net = tuple[int, int]
+# A network, what it may send, and what of that the network around it may send too.
+_Node = tuple[IPNetwork, Intervals, Intervals]
 
 
 class Cover:
@@ -26,7 +30,7 @@ class Cover:
         self._merged: dict[tuple[int, ...], tuple[IPNetwork, ...]] = {}
         everything = [grant for grant in grants if grant.protocol is None]
         self._all = self._union(everything)
-        self._full: dict[int, dict[IPNetwork, tuple[Intervals, IPNetwork | None]]] = {}
+        self._full: dict[int, list[_Node]] = {}
         for number in sorted({g.protocol for g in grants if g.protocol is not None}):
             listed = [grant for grant in grants if grant.protocol == number]
             self._full[number] = self._tree(listed, everything)
@@ -37,43 +41,57 @@ class Cover:
             yield network, None, (0, 0)
         shut = _Ranges(self._all)
         for number, tree in self._full.items():
-            for network, (intervals, parent) in tree.items():
+            alone: dict[tuple[Intervals, Intervals], list[Interval]] = {}
+            for network, intervals, around in tree:
                 if shut.holds(network):
                     continue
-                around = tree[parent][0] if parent is not None else ()
-                for interval in named_alone(number, intervals):
-                    if not within(interval, around):
-                        yield network, number, interval
+                if (intervals, around) not in alone:
+                    alone[intervals, around] = [
+                        interval
+                        for interval in named_alone(number, intervals)
+                        if not within(interval, around)
+                    ]
+                for interval in alone[intervals, around]:
+                    yield network, number, interval
 
     def anywhere(self) -> Open:
         """What the whole family may send."""
         found: Open = {None: _ALL} if any(net.prefixlen == 0 for net in self._all) else {}
         for number, tree in self._full.items():
-            for network, (intervals, _) in tree.items():
+            for network, intervals, _ in tree:
                 if network.prefixlen == 0:
                     found[number] = intervals
         return found
 
-    def _tree(
-        self, listed: list[Grant], everything: list[Grant]
-    ) -> dict[IPNetwork, tuple[Intervals, IPNetwork | None]]:
+    def _tree(self, listed: list[Grant], everything: list[Grant]) -> list[_Node]:
         edges = sorted({edge for g in listed for edge in (g.interval[0], g.interval[1] + 1)})
-        own: dict[IPNetwork, list[Interval]] = {}
+        own: dict[_Net, list[Interval]] = {}
+        objects: dict[_Net, IPNetwork] = {}
         for first, following in pairwise(edges):
             part = [g for g in listed if g.interval[0] <= first and following - 1 <= g.interval[1]]
             for network in self._union([*part, *everything]) if part else ():
-                own.setdefault(network, []).append((first, following - 1))
+                key = (int(network.network_address), network.prefixlen)
+                objects[key] = network
+                own.setdefault(key, []).append((first, following - 1))
         for network in self._all:
-            own.setdefault(network, []).append((0, last_port(listed[0].protocol or 0)))
-        found: dict[IPNetwork, tuple[Intervals, IPNetwork | None]] = {}
-        above: list[IPNetwork] = []
-        for network in sorted(own, key=lambda n: (int(n.network_address), n.prefixlen)):
-            while above and not _holds(above[-1], network):
+            key = (int(network.network_address), network.prefixlen)
+            objects[key] = network
+            own.setdefault(key, []).append((0, last_port(listed[0].protocol or 0)))
+        found: list[_Node] = []
+        above: list[tuple[int, int, Intervals]] = []
+        joined: dict[tuple[tuple[Interval, ...], Intervals], Intervals] = {}
+        bits = 32 if self._family == 4 else 128
+        for key in sorted(own):
+            start, length = key
+            while above and start > above[-1][1]:
                 above.pop()
-            parent = above[-1] if above else None
-            around = found[parent][0] if parent is not None else ()
-            found[network] = (normal((*own[network], *around)), parent)
-            above.append(network)
+            around = above[-1][2] if above else ()
+            parts = tuple(own[key])
+            if (parts, around) not in joined:
+                joined[parts, around] = normal((*parts, *around))
+            intervals = joined[parts, around]
+            found.append((objects[key], intervals, around))
+            above.append((start, start | (1 << (bits - length)) - 1, intervals))
         return found
 
     def _union(self, grants: list[Grant]) -> tuple[IPNetwork, ...]:

@@ -6,6 +6,7 @@ Pure values.
 from __future__ import annotations
 
 from rules.cloud.abilities import Widening
+from rules.cloud.bundle import Bundle
 from rules.cloud.peer import Kind
 from rules.cloud.plan import CloudPlan
 from rules.cloud.rule import Rule
@@ -54,12 +55,18 @@ class CloudGroup:
     """One group as the cloud gets it. The members of ``role`` carry all of the role's groups.
 
     ``number``: 1 for the one that rules refer to; the others hold what did not fit into it.
+    ``bundles``: the same rules with lists of senders and ports, where the cloud has such.
     """
 
     name: str
     role: str
     number: int
     rules: tuple[Rule, ...]
+    bundles: tuple[Bundle, ...] = ()
+
+    def bundled(self, bundles: tuple[Bundle, ...]) -> CloudGroup:
+        """The same group with its bundles."""
+        return CloudGroup(self.name, self.role, self.number, self.rules, bundles)
 
 
 @record

@@ -11,7 +11,7 @@ import re
 from ipaddress import ip_network
 
 from rules.cloud.abilities import Abilities
-from rules.cloud.bundle import Bundle, bundle
+from rules.cloud.bundle import Bundle, bundle, count
 from rules.cloud.document import CloudGroup, CloudOptions, CloudRules, Usage
 from rules.cloud.peer import Kind, Peer, named_peer, network_peer
 from rules.cloud.rule import Rule
@@ -96,10 +96,10 @@ def named(word: str) -> tuple[Peer, ...]:
     )
 
 
-def bundles(group: CloudGroup, options: CloudOptions) -> tuple[Bundle, ...]:
+def _bundles(rules: tuple[Rule, ...], options: CloudOptions) -> tuple[Bundle, ...]:
     """The firewall rules of a group: one holds one family of ranges, or tags."""
     return bundle(
-        group.rules,
+        rules,
         lambda rule: None,
         most_peers=min(options.quota("ranges", QUOTAS["ranges"]), QUOTAS["ranges"]),
     )
@@ -115,11 +115,12 @@ def arrange(
     """
     if options.accounts:
         _check_accounts(rules, receivers, options)
+    parts = {role: tuple(rule for rule in rules if rule.receiver == role) for role in receivers}
     groups = tuple(
-        CloudGroup(f"{options.name}-{role}", role, 1, tuple(r for r in rules if r.receiver == role))
-        for role in receivers
+        CloudGroup(f"{options.name}-{role}", role, 1, mine, _bundles(mine, options))
+        for role, mine in parts.items()
     )
-    used = sum(len(bundles(group, options)) for group in groups)
+    used = sum(count(group.bundles, group.rules) for group in groups)
     most = options.quota("rules", QUOTAS["rules"])
     if used > most:
         raise UsageError(

@@ -14,11 +14,15 @@ from collections.abc import Iterable, Iterator
 from rules.cloud.abilities import Abilities
 from rules.cloud.cover import Cover, Open, named_alone, within
 from rules.cloud.peer import Peer, network_peer
+from rules.cloud.rivals import Rivals
 from rules.cloud.rule import Grant, Place, Rule
 from rules.cloud.witness import witness
 from rules.cluster import IPNetwork
 from rules.intervals import Interval, Intervals, combine, normal
-from rules.space import last_port
+from rules.space import extent, last_port
+
+# Flows, and where their senders' addresses begin and end.
+_Near = tuple[tuple[str, ...], list[int], list[int]]
 
 
 def minimise(
@@ -67,23 +71,23 @@ class _Receiver:
                 to_node = made
             elif to_node:
                 made = _beyond(made, to_node)
-            yield from sorted(made, key=_order)
+            yield from _sorted(made)
 
     def _networks(self, grants: list[Grant], place: Place, family: int) -> tuple[list[Rule], Open]:
         cover = Cover([g for g in grants if g.family == family and g.networks], family)
         purposes = _Purposes(cover.grants)
-        made = [
-            Rule(
-                grants[0].receiver,
-                place,
-                (family,),
-                network_peer(network),
-                protocol,
-                _written(protocol, interval),
-                purposes.of(network, protocol, interval),
-            )
-            for network, protocol, interval in cover.emitted()
-        ]
+        # One object for all rules of a network, which later steps recognise by itself.
+        peers: dict[tuple[int, int], Peer] = {}
+        receiver, families = grants[0].receiver, (family,)
+        made: list[Rule] = []
+        for network, protocol, interval in cover.emitted():
+            key = (int(network.network_address), network.prefixlen)
+            peer = peers.get(key)
+            if peer is None:
+                peer = peers[key] = network_peer(network)
+            ports = _written(protocol, interval)
+            flows = purposes.of(network, protocol, interval)
+            made.append(Rule(receiver, place, families, peer, protocol, ports, flows, ""))
         return made, cover.anywhere()
 
     def _peers(
@@ -134,15 +138,22 @@ class _Receiver:
 
 def _beyond(to_pods: list[Rule], to_node: list[Rule]) -> list[Rule]:
     """The rules to pods without those whose packets the rest lets in."""
-    kept = list(to_pods)
+    node, pods = Rivals(to_node), Rivals(to_pods)
+    numbers = {rule.protocol for rule in to_node}
+    kept: list[Rule] = []
     for rule in to_pods:
+        if not numbers & {None, rule.protocol}:
+            kept.append(rule)
+            continue
         near = [
             one
-            for one in to_node
+            for one in node.near(rule)
             if one.protocol in (None, rule.protocol) and one.families[0] in rule.families
         ]
-        if near and witness(rule, [*kept, *near]) is None:
-            kept.remove(rule)
+        if near and witness(rule, [*pods.near(rule), *near]) is None:
+            pods.remove(rule)
+        else:
+            kept.append(rule)
     return kept
 
 
@@ -187,37 +198,59 @@ class _Purposes:
     """For which flows a rule is there: those whose packets it holds some of."""
 
     def __init__(self, grants: list[Grant]) -> None:
-        self._grants = [
-            (
-                grant,
-                [int(network.network_address) for network in grant.networks],
-                [int(network.broadcast_address) for network in grant.networks],
-            )
-            for grant in grants
-        ]
-        self._near: dict[tuple[int | None, Interval], list[tuple[str, list[int], list[int]]]] = {}
+        self._grants = grants
+        # Many grants are from the same list of addresses, which is the same object.
+        self._edges: dict[int, tuple[list[int], list[int]]] = {}
+        self._near: dict[tuple[int | None, Interval], list[_Near]] = {}
+        self._flows: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
 
-    def of(self, network: IPNetwork, protocol: int | None, interval: Interval) -> tuple[str, ...]:
-        near = self._near.get((protocol, interval))
+    def of(self, network: IPNetwork, protocol: int | None, ports: Interval) -> tuple[str, ...]:
+        near = self._near.get((protocol, ports))
         if near is None:
-            near = [
-                (grant.flow, starts, ends)
-                for grant, starts, ends in self._grants
-                if grant.protocol == protocol and _overlap(grant.interval, interval)
-            ]
-            self._near[protocol, interval] = near
-        first, last = int(network.network_address), int(network.broadcast_address)
-        found: list[str] = []
-        for flow, starts, ends in near:
+            near = self._near[protocol, ports] = self._sources(protocol, ports)
+        first, last = extent(network)
+        found: list[tuple[str, ...]] = []
+        for flows, starts, ends in near:
             at = bisect_left(ends, first)
             if at < len(ends) and starts[at] <= last:
-                found.append(flow)
-        return _named(found)
+                found.append(flows)
+        key = tuple(found)
+        if key not in self._flows:
+            self._flows[key] = _named(flow for flows in found for flow in flows)
+        return self._flows[key]
+
+    def _sources(self, protocol: int | None, ports: Interval) -> list[_Near]:
+        """The grants of such packets: flows of neighbours with one list go together."""
+        found: list[tuple[list[str], int]] = []
+        for grant in self._grants:
+            if grant.protocol != protocol or not _overlap(grant.interval, ports):
+                continue
+            key = id(grant.networks)
+            if key not in self._edges:
+                edges = [extent(network) for network in grant.networks]
+                self._edges[key] = [first for first, _ in edges], [last for _, last in edges]
+            if found and found[-1][1] == key:
+                found[-1][0].append(grant.flow)
+            else:
+                found.append(([grant.flow], key))
+        return [(tuple(flows), *self._edges[key]) for flows, key in found]
 
 
 def _named(flows: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flows))
 
 
-def _order(rule: Rule) -> tuple[object, ...]:
-    return (rule.peer.order, rule.protocol if rule.protocol is not None else -1, rule.interval)
+def _sorted(rules: list[Rule]) -> list[Rule]:
+    """By sender, protocol and ports. The place of each sender is found once."""
+    peers = {id(rule.peer): rule.peer for rule in rules}
+    found = {key: peer.order for key, peer in peers.items()}
+    ranks = {order: rank for rank, order in enumerate(sorted(set(found.values())))}
+    places = {key: ranks[order] for key, order in found.items()}
+    return sorted(
+        rules,
+        key=lambda rule: (
+            places[id(rule.peer)],
+            rule.protocol if rule.protocol is not None else -1,
+            rule.interval,
+        ),
+    )

@@ -19,6 +19,9 @@ class Kind(str, Enum):
     NETWORK = "network"
     NAMED = "named"
 
+    # That of Enum is written in Python, and long lists of rules hash it often.
+    __hash__ = str.__hash__
+
     def __str__(self) -> str:
         return self.value
 
@@ -69,7 +72,7 @@ def role_peer(role: str) -> Peer:
 
 def network_peer(network: IPNetwork) -> Peer:
     """Addresses."""
-    return Peer(Kind.NETWORK, network=network)
+    return Peer(Kind.NETWORK, "", network, 1)
 
 
 def named_peer(name: str, weight: int = 1) -> Peer:

@@ -5,17 +5,17 @@ A ``Reach`` is canonical, so that two artefacts let in the same exactly where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from ipaddress import ip_network
 from operator import and_, or_, sub
 
 from rules.cloud.rule import Grant, Place, Rule
 from rules.cluster import IPNetwork
-from rules.intervals import combine
-from rules.policyspace import all_protocols
+from rules.intervals import Intervals, combine
+from rules.policyspace import all_protocols_of
 from rules.record import record
-from rules.space import EMPTY, LAST_ADDRESS, Box, Plane, Space
+from rules.space import EMPTY, LAST_ADDRESS, Box, Plane, Space, ranges
 
 # receiver, place, sender: a role or named peer by its key, "" for addresses
 Pair = tuple[str, Place, str]
@@ -185,19 +185,24 @@ def _from(space: Space, networks: list[IPNetwork]) -> Space:
 
 
 def _space(
-    networks: Iterable[IPNetwork], protocol: int | None, ports: tuple[int, int] | None
+    sources: Mapping[int, Intervals], protocol: int | None, ports: tuple[int, int] | None
 ) -> Space:
     if protocol is None:
-        return all_protocols(list(networks))
-    return Space.of(Box.of(network, protocol, ports) for network in networks)
+        return all_protocols_of(sources)
+    return Space.of_ranges(sources, protocol, ports)
 
 
 def _grant_items(grants: Iterable[Grant]) -> Iterator[tuple[Pair, Space]]:
+    # Many grants are from the same list of addresses, which is the same object.
+    known: dict[int, tuple[tuple[IPNetwork, ...], dict[int, Intervals]]] = {}
     for one in grants:
-        whole = [_WHOLE[one.family]]
         if one.networks:
-            yield (one.receiver, one.place, ""), _space(one.networks, one.protocol, one.ports)
+            if id(one.networks) not in known:
+                known[id(one.networks)] = (one.networks, ranges(one.networks))
+            sources = known[id(one.networks)][1]
+            yield (one.receiver, one.place, ""), _space(sources, one.protocol, one.ports)
         for peer in one.peers:
+            whole = ranges([_WHOLE[one.family]])
             yield (one.receiver, one.place, peer.key), _space(whole, one.protocol, one.ports)
 
 
@@ -212,6 +217,6 @@ def _rule_items(rules: Iterable[Rule], families: tuple[int, ...]) -> Iterator[tu
         whole = [_WHOLE[family] for family in rule.families if family in families]
         if whole:
             pair = (rule.receiver, rule.place, rule.peer.key)
-            yield pair, _space(whole, rule.protocol, rule.ports)
+            yield pair, _space(ranges(whole), rule.protocol, rule.ports)
     for (receiver, place, protocol, ports), listed in networks.items():
-        yield (receiver, place, ""), _space(listed, protocol, ports)
+        yield (receiver, place, ""), _space(ranges(listed), protocol, ports)

@@ -24,6 +24,9 @@ class Place(str, Enum):
     NODE = "node"
     PODS = "pods"
 
+    # That of Enum is written in Python, and long lists of rules hash it often.
+    __hash__ = str.__hash__
+
     def __str__(self) -> str:
         return self.value
 

@@ -79,7 +79,9 @@ def yaml(document: object) -> str:
     """A document of YAML; nothing in it is a tag or an alias."""
     import yaml as pyyaml
 
-    text: str = pyyaml.safe_dump(document, sort_keys=False, width=100)
+    # libyaml's, where PyYAML was built with it: long lists of addresses are dumped often.
+    dumper = getattr(pyyaml, "CSafeDumper", pyyaml.SafeDumper)
+    text: str = pyyaml.dump(document, Dumper=dumper, sort_keys=False, width=100)
     return text
 
 

@@ -15,7 +15,6 @@ from rules.cloud.azure import (
     DESCRIPTION_LENGTH,
     FIRST_PRIORITY,
     LAST_PRIORITY,
-    bundles,
     is_tag,
 )
 from rules.cloud.bundle import Bundle
@@ -54,9 +53,7 @@ class SecurityRule:
 
 def security_rules(group: CloudGroup, rules: CloudRules) -> Iterator[SecurityRule]:
     """The rules of a group in the order of their priorities."""
-    listed = [
-        (one, family) for one in bundles(group, rules.options) for family in _families(one, rules)
-    ]
+    listed = [(one, family) for one in group.bundles for family in _families(one, rules)]
     step = max(1, min(10, (LAST_PRIORITY - FIRST_PRIORITY) // (len(listed) + 1)))
     taken: set[str] = set()
     for number, (one, family) in enumerate(listed):

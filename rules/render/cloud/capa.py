@@ -28,12 +28,13 @@ def capa(rules: CloudRules) -> dict[str, str]:
     words = {group.role: name for group, name in zip(rules.groups, NAMES, strict=True)}
     shared = _shared(rules)
     cni = [rule for rule in nodes.rules if _key(rule) in shared and rule.peer.name == nodes.role]
+    # The control plane's machines carry the nodes' group too.
+    for_nodes = {(_key(rule), rule.peer) for rule in nodes.rules}
     network = {
         "cni": {"cniIngressRules": [_service(rule) for rule in cni]},
         "nodePortIngressRuleCidrBlocks": [NOBODY],
         "additionalControlPlaneIngressRules": _additional(
-            # The control plane's machines carry the nodes' group too.
-            [rule for rule in control_plane.rules if not _said_for_nodes(rule, nodes.rules)],
+            [rule for rule in control_plane.rules if (_key(rule), rule.peer) not in for_nodes],
             shared,
             words,
         ),
@@ -60,10 +61,6 @@ def _shared(rules: CloudRules) -> set[tuple[object, ...]]:
         if rule.peer.kind is Kind.ROLE:
             pairs.setdefault(_key(rule), set()).add((rule.receiver, rule.peer.name))
     return {key for key, found in pairs.items() if len(found) == 4}
-
-
-def _said_for_nodes(rule: Rule, listed: tuple[Rule, ...]) -> bool:
-    return any((_key(one), one.peer) == (_key(rule), rule.peer) for one in listed)
 
 
 def _additional(

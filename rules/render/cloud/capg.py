@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rules.cloud.capg import bundles
 from rules.cloud.document import CloudRules, describe_flows
 from rules.cloud.peer import Kind
 from rules.render.cloud.gcp import allowed
@@ -33,7 +32,7 @@ def capg(rules: CloudRules) -> dict[str, str]:
     taken: set[str] = set()
     listed: list[dict[str, Any]] = []
     for group in rules.groups:
-        for one in bundles(group, rules.options):
+        for one in group.bundles:
             made: dict[str, Any] = {
                 "name": slug(f"{group.name}-{one.flows[0] if one.flows else 'x'}", taken, most=58),
                 "description": describe_flows(one.flows, 250),

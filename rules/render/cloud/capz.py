@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rules.cloud.azure import DESCRIPTION_LENGTH, FIRST_PRIORITY, LAST_PRIORITY
-from rules.cloud.capz import bundles
 from rules.cloud.document import CloudGroup, CloudRules, describe_flows
 from rules.cloud.rule import Place
 from rules.render.templating import fill, slug
@@ -41,7 +40,7 @@ def _rules(group: CloudGroup, rules: CloudRules) -> Iterator[dict[str, Any]]:
     pods = rules.plan.cluster.pod_subnets
     listed = [
         (one, destination)
-        for one in bundles(group, rules.options)
+        for one in group.bundles
         for destination in (
             [str(net) for net in pods if net.version == one.family]
             if one.place is Place.PODS

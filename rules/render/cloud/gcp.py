@@ -11,7 +11,7 @@ from typing import Any
 
 from rules.cloud.bundle import Bundle
 from rules.cloud.document import CloudRules, describe_flows
-from rules.cloud.gcp import bundles, word
+from rules.cloud.gcp import word
 from rules.cloud.peer import Kind
 from rules.cloud.rule import Place
 from rules.render.cloud.hcl import Block, Expression, provider, variable
@@ -27,7 +27,7 @@ def firewalls(rules: CloudRules) -> Iterator[dict[str, Any]]:
     kind = "ServiceAccounts" if rules.options.accounts else "Tags"
     taken: set[str] = set()
     for group in rules.groups:
-        for one in bundles(group, rules.options):
+        for one in group.bundles:
             for family in _families(one, rules):
                 stem = f"{group.name}-{one.flows[0]}" if one.flows else group.name
                 made: dict[str, Any] = {

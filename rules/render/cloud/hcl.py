@@ -12,6 +12,7 @@ from typing import Any
 from rules.record import record
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9 .:,/_-]*")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -45,6 +46,8 @@ def variable(name: str, about: str) -> Block:
 
 def quoted(text: str) -> str:
     """A string literal. Nothing in it starts a template, and no character is a control one."""
+    if _PLAIN.fullmatch(text):
+        return f'"{text}"'
     out: list[str] = []
     for position, character in enumerate(text):
         if character in _ESCAPES:
