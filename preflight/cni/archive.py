@@ -43,6 +43,8 @@ def read_archive(place: str, sha256: str = "") -> tuple[dict[str, bytes], str]:
     machine = ARCHITECTURES.get(platform.machine(), platform.machine())
     place = _published(place, machine)
     data = fetch(place, ARCHIVE_LIMIT_BYTES) if "://" in place else _read(place)
+    if not data:
+        raise ArchiveError(f"{place}: is empty")
     found = hashlib.sha256(data).hexdigest()
     known = RELEASES.get(found)
     if wanted and wanted != found:

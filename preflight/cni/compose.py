@@ -11,7 +11,14 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from preflight.cni.schema import BRIDGE_DEFAULT_NAME, PLUGINS
-from preflight.cni.spec import SPEC_VERSIONS, valid_interface, valid_name, version_key
+from preflight.cni.spec import (
+    NETWORK_NAME_LIMIT,
+    SPEC_VERSIONS,
+    plain_interface,
+    valid_interface,
+    valid_name,
+    version_key,
+)
 from rules.cluster import IPNetwork
 from rules.errors import UsageError
 from rules.record import record
@@ -67,6 +74,11 @@ def compose(wanted: Wanted) -> Json:
         raise UsageError(f"--ipam takes {', '.join(_IPAMS)}, not {wanted.ipam!r}")
     if not valid_name(wanted.name):
         raise UsageError(f"{wanted.name!r} is no network name: letters, digits, _ . and - only")
+    if len(wanted.name) > NETWORK_NAME_LIMIT:
+        raise UsageError(
+            f"--name has {len(wanted.name)} letters; with more than {NETWORK_NAME_LIMIT} libcni "
+            "could not keep its results"
+        )
     if wanted.version not in SPEC_VERSIONS:
         raise UsageError(f"--cni-version takes {', '.join(SPEC_VERSIONS)}, not {wanted.version!r}")
     if wanted.masquerade not in ("node", "plugin", "none"):
@@ -74,6 +86,8 @@ def compose(wanted: Wanted) -> Json:
     for kind in wanted.chain:
         if kind not in _CHAINED:
             raise UsageError(f"--chain takes {', '.join(_CHAINED)}, not {kind!r}")
+    if len(set(wanted.chain)) != len(wanted.chain):
+        raise UsageError(f"--chain names one twice: {','.join(wanted.chain)}")
     plugins = [
         _INTERFACES[wanted.plugin](wanted),
         *(_CHAINED[kind](wanted) for kind in chain(wanted)),
@@ -117,8 +131,8 @@ def _base(wanted: Wanted, *, mtu: bool = True) -> Json:
 
 
 def _bridge(wanted: Wanted) -> Json:
-    if not valid_interface(wanted.bridge):
-        raise UsageError(f"{wanted.bridge!r} is no interface name")
+    if not plain_interface(wanted.bridge):
+        raise UsageError(f"{wanted.bridge!r} is no interface name that --bridge takes")
     return {
         "type": "bridge",
         "bridge": wanted.bridge,

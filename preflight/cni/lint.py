@@ -24,6 +24,7 @@ from preflight.cni.schema import (
 )
 from preflight.cni.spec import (
     KUBERNETES_VERSION_FLOOR,
+    NETWORK_NAME_LIMIT,
     SPEC_VERSIONS,
     UNSAID_VERSION,
     NetworkConfig,
@@ -66,6 +67,14 @@ def _head(network: NetworkConfig) -> Iterator[Problem]:
             f"{network.name!r} is no network name: letters, digits, _ . and - only, and the "
             "first one is a letter or digit",
             'write "name": "pods", say',
+        )
+    elif len(network.name) > NETWORK_NAME_LIMIT:
+        yield Problem(
+            "name",
+            "name",
+            f"the name has {len(network.name)} letters; with more than {NETWORK_NAME_LIMIT} libcni "
+            "cannot keep the results of pods, and no pod starts",
+            "write a shorter name",
         )
     if not network.is_list:
         return
@@ -157,6 +166,7 @@ def _plugin(
 ) -> Iterator[Problem]:
     kind = str(plugin["type"])
     keys = keys_of(kind)
+    yield from _no_path(kind, place)
     yield from _runtime_keys(plugin, place)
     if keys is not None:
         # A single plugin carries the keys of the list too, as its own.
@@ -177,6 +187,7 @@ def _ipam(
 ) -> Iterator[Problem]:
     kind = str(ipam["type"])
     keys = keys_of(kind)
+    yield from _no_path(kind, place)
     # Calico and Antrea rewrite or extend what host-local gets.
     if keys is not None and keys_of(str(plugin["type"])) is not None:
         yield from _unknown_keys(ipam, keys, place)
@@ -185,6 +196,17 @@ def _ipam(
         yield from lint_ranges.host_local(ipam, place, plugin, context)
     elif kind == "static":
         yield from lint_ranges.static(ipam, place, plugin)
+
+
+def _no_path(kind: str, place: str) -> Iterator[Problem]:
+    """libcni looks for a plugin by its name, in the plugin directories and nowhere else."""
+    if "/" in kind or kind in (".", ".."):
+        yield Problem(
+            "plugin-name",
+            _join(place, "type"),
+            f"{kind!r} is a path and no name of a plugin: no runtime runs it",
+            "write the plugin's name, as bridge",
+        )
 
 
 def _runtime_keys(plugin: dict[str, Any], place: str) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from struct import pack, unpack
 from typing import Any
 
 from preflight.cni.probing import address_of
+from preflight.cni.result import result_ips
 from rules.cluster import IPAddress
 from rules.errors import CommandError
 from rules.netns import configure, inside
@@ -38,18 +39,14 @@ class Pod:
 
 
 def pod_of(name: str, netns: str, result: Mapping[str, Any], interface: str = "eth0") -> Pod:
-    """A pod from the result of its ADD (0.3.0 and newer)."""
-    ips = [item for item in result.get("ips") or () if isinstance(item, dict)]
+    """A pod from the result of its ADD."""
+    ips = [*reversed(result_ips(result))]
     links = [item for item in result.get("interfaces") or () if isinstance(item, dict)]
     return Pod(
         name,
         netns,
-        {a.version: a for item in reversed(ips) if (a := address_of(str(item["address"])))},
-        {
-            a.version: a
-            for item in reversed(ips)
-            if item.get("gateway") and (a := address_of(str(item["gateway"])))
-        },
+        {a.version: a for address, _ in ips if (a := address_of(address))},
+        {a.version: a for _, gateway in ips if gateway and (a := address_of(gateway))},
         interface,
         tuple(str(item["name"]) for item in links if not item.get("sandbox")),
     )

@@ -186,6 +186,9 @@ def side_by_side(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
 def look_around(request: Request, steps: Steps, pods: Sequence[Pod]) -> None:
     """All the probes, at once; the steps in the order in which a person reads them."""
     link = on_link(request.network)
+    if not any(pod.addresses for pod in pods):
+        steps.add("pod-to-pod", None, "pods got no address, so that nothing can be tried", 0.0)
+        return
     try:
         mtus = {pod.name: link_mtu(pod.netns, pod.interface) for pod in pods}
     except CommandError as error:

@@ -7,6 +7,7 @@ the same files are refused, for the same reasons.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,9 @@ LIST_EXTENSION = ".conflist"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 # libcni's utils.ValidateInterfaceName, and IFNAMSIZ of the kernel.
 INTERFACE_NAME_LIMIT = 15
+# libcni caches a result as <network>-<container id>-<interface>, ids of runtimes have 64 digits,
+# and no file name has more than 255 bytes.
+NETWORK_NAME_LIMIT = 255 - len("-") - 64 - len("-") - INTERFACE_NAME_LIMIT
 
 
 class LoadError(Exception):
@@ -107,9 +111,18 @@ def valid_name(name: str) -> bool:
 def valid_interface(name: str) -> bool:
     """Whether libcni and the kernel accept it as an interface name."""
     return (
-        0 < len(name.encode()) <= INTERFACE_NAME_LIMIT
+        0 < len(os.fsencode(name)) <= INTERFACE_NAME_LIMIT
         and name not in (".", "..")
         and not re.search(r"[/:\s]", name)
+    )
+
+
+def plain_interface(name: str) -> bool:
+    """Whether it is one that scripts, sysctls and `ip -j` take as it is, too."""
+    return (
+        valid_interface(name)
+        and name not in ("all", "default")
+        and re.fullmatch(r"[A-Za-z0-9_.@+=-]+", name) is not None
     )
 
 

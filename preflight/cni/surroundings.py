@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 
 from preflight.cni.compose import FILE_NAME, programs
 from preflight.cni.forwarding import Doors, find_doors
@@ -40,6 +41,7 @@ def find_extras(
     Raises InstallError for what stands in the way.
     """
     warnings: list[str] = []
+    _carried(planned)
     links = _links(planned, place, archive, packaged)
     routes = _routes(planned, warnings)
     covered = all(
@@ -63,6 +65,18 @@ def find_extras(
         network_manager=os.path.isdir(_NETWORK_MANAGER),
         route_files=route_files(routes_by, routes),
     ), warnings
+
+
+def _carried(planned: Planned) -> None:
+    """Raises InstallError where the link that is to carry the pods is not on this host."""
+    wanted = planned.wanted
+    if wanted.plugin in ("vlan", "ipvlan", "macvlan"):
+        try:
+            socket.if_nametoindex(wanted.master)
+        except OSError:
+            raise InstallError(
+                f"--master {wanted.master}: this host has no such link; see: ip -br link"
+            ) from None
 
 
 def _links(
@@ -110,7 +124,10 @@ def rivals(conf_dir: str, *, displace: bool) -> dict[str, str]:
     before = [
         name
         for name in names
-        if name.endswith(EXTENSIONS) and os.fsencode(name) < os.fsencode(FILE_NAME)
+        if name.endswith(EXTENSIONS)
+        and os.fsencode(name) < os.fsencode(FILE_NAME)
+        # Runtimes pass directories over, whatever they are called.
+        and not os.path.isdir(f"{conf_dir}/{name}")
     ]
     found = {f"{conf_dir}/{name}": KINDS["file"].read(f"{conf_dir}/{name}") for name in before}
     if found and not displace:

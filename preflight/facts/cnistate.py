@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 
 from preflight.facts.host import Host, unreadable
 from preflight.facts.model import Known, Unknown
@@ -48,15 +49,24 @@ def read_leases(
                     return names
                 continue
             for name in names[: _most(limit) - len(leases)]:
-                if name == "lock" or name.startswith("last_reserved_ip"):
-                    continue
-                lease = _lease(host, f"{directory}/{network}/{name}", network)
+                path = f"{directory}/{network}/{name}"
+                if not _is_address(name) or os.path.islink(path):
+                    continue  # host-local's own marks, and what somebody else put there
+                lease = _lease(host, path, network)
                 if isinstance(lease, Unknown):
                     if lease.reason == "denied":
                         return lease
                     continue
                 leases.append(lease)
     return tuple(leases)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _most(limit: int | None) -> int:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from preflight.report.plain import printable
+
 if TYPE_CHECKING:
     from rules.backend import Change
     from rules.lifecycle.rollback import Pending
@@ -37,7 +39,7 @@ def change_lines(changes: Iterable[Change], *, diff: bool) -> list[str]:
             verb = "create"
         elif change.after is None:
             verb = "remove"
-        lines.append(f"  {verb} {change.object}")
+        lines.append(f"  {verb} {printable(change.object)}")
         if diff:
             lines += difflib.unified_diff(
                 (change.before or "").splitlines(),

@@ -9,6 +9,7 @@ from typing import Any
 from preflight.cni import cache, chain
 from preflight.cni.attachment import DEFAULT_INTERFACE, Attachment, validate
 from preflight.cni.node import NodeNetwork, find_network
+from preflight.cni.result import result_ips
 from preflight.facts.host import Host
 from preflight.output import check_format, write
 from rules.errors import EXIT_DONE, UsageError
@@ -90,9 +91,23 @@ class Target:
         validate(made)
         if netns_needed and not netns:
             raise UsageError("the path of the container's network namespace is needed: ID NETNS")
+        if netns and not netns.startswith("/"):
+            raise UsageError(f"{netns!r} is no absolute path of a network namespace")
         if netns_needed and not os.path.exists(netns):
             raise UsageError(f"{netns} is not there; a namespace is made with: ip netns add NAME")
+        if netns and is_own(netns):
+            raise UsageError(
+                f"{netns} is this host's own network, in which a plugin would change the host"
+            )
         return made
+
+
+def is_own(netns: str) -> bool:
+    """Whether the path is the network namespace that we are in ourselves."""
+    try:
+        return os.path.samefile(netns, "/proc/self/ns/net")
+    except OSError:
+        return False
 
 
 def parse_argument(word: str) -> tuple[str, str]:
@@ -141,6 +156,8 @@ def run_delete(place: Place, target: Target, output: str) -> int:
         attachment = _with_cached_netns(node, attachment, place)
     known = chain.delete(node.network, attachment, _caller(node, place))
     done = "deleted" if known else "nothing was known of it; DEL was sent all the same"
+    if known and not attachment.netns:
+        done = "its namespace is not known any more: the interface in it stays, all else is deleted"
     _print(node, attachment, output, changed=known, result=None, done=done)
     return EXIT_DONE
 
@@ -192,12 +209,7 @@ def _print(
         "netns": attachment.netns,
         "result": result,
     }
-    ips = (result or {}).get("ips")
-    addresses = [
-        str(item["address"])
-        for item in (ips if isinstance(ips, list) else [])
-        if isinstance(item, dict) and "address" in item
-    ]
+    addresses = [address for address, _ in result_ips(result)]
     words = [attachment.container, attachment.interface, *addresses, f"({done})"]
     write(document, [printable(" ".join(words))], output)
 

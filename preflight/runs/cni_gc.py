@@ -9,6 +9,7 @@ from preflight.cni.cache import DEFAULT_CACHE_DIR
 from preflight.cni.collect import look, sweep
 from preflight.cni.garbage import Garbage, find
 from preflight.output import check_format, require_root, say, write
+from preflight.report.plain import printable
 from rules.errors import EXIT_DONE, EXIT_FAILED
 from rules.record import record
 
@@ -54,7 +55,9 @@ def run_gc(asked: Asked, *, dry_run: bool, output: str) -> int:
             "namespaces": len(seen.namespaces) - len(garbage.namespaces),
         },
     }
-    lines = [f"  remove {item['object']}" for item in changes] or ["nothing of dead pods is left"]
+    lines = [f"  remove {printable(item['object'])}" for item in changes] or [
+        "nothing of dead pods is left"
+    ]
     write(document, lines, output)
     if garbage.starting:
         say("some chains were left alone: a pod may be starting right now; run it again")

@@ -385,3 +385,26 @@ def test_hostile_values_raise_nothing_but_a_refusal(value: Any) -> None:
     ):
         with suppress(LoadError):
             judge(plugin, context=Context(uplink_mtu=1500, max_pods=110))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "place"),
+    [
+        ({"type": "../../bin/sh"}, "plugins[0].type"),
+        ({"type": "/bin/sh"}, "plugins[0].type"),
+        ({"type": ".."}, "plugins[0].type"),
+        ({"type": "bridge", "ipam": {"type": "../sh"}}, "plugins[0].ipam.type"),
+    ],
+)
+def test_a_path_in_place_of_a_plugins_name(plugin: dict[str, Any], place: str) -> None:
+    body = {"cniVersion": "1.0.0", "name": "n", "plugins": [plugin]}
+    found = [problem.place for problem in lint(load("x.conflist", json.dumps(body)))
+             if problem.code == "plugin-name"]  # fmt: skip
+    assert found == [place]
+
+
+def test_a_name_with_which_no_result_can_be_kept() -> None:
+    for letters, codes in ((174, []), (175, ["name"])):
+        body = {"cniVersion": "1.0.0", "name": "n" * letters, "plugins": [{"type": "loopback"}]}
+        found = [problem.code for problem in lint(load("x.conflist", json.dumps(body)))]
+        assert found == codes
