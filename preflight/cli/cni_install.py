@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from preflight.cli import cnioptions as o
+from preflight.cli.cninetwork import takes_network
+from preflight.cli.cnioptions import ConfDirOption, OutputOption
 from preflight.cli.firewalloptions import DiffOption, DryRunOption
-from preflight.cli.options import ConfigOption, KubeadmConfigOption
 
 
 def register(app: typer.Typer) -> None:
     """Adds the sub-command to ``nodeprep cni``."""
-    app.command("install")(install)
+    app.command("install")(takes_network(install))
 
 
 def install(
-    plugin: o.PluginOption = "",
-    ipam: o.IpamOption = "",
-    pod_cidr: o.PodCidrOption = "",
-    node_index: o.NodeIndexOption = -1,
-    chain: o.ChainOption = None,
-    mtu: o.MtuOption = -1,
-    name: o.NameOption = "",
-    bridge: o.BridgeOption = "",
-    masquerade: o.MasqueradeOption = "",
-    master: o.MasterOption = "",
-    vlan_id: o.VlanIdOption = 0,
-    mode: o.ModeOption = "",
-    device: o.DeviceOption = "",
-    address: o.AddressOption = None,
-    pod_sysctl: o.PodSysctlOption = None,
-    rate: o.RateOption = 0,
-    cni_version: o.CniVersionOption = "",
-    plugin_dir: o.PluginDirOption = None,
-    conf_dir: o.ConfDirOption = "",
+    network: dict[str, Any],
+    conf_dir: ConfDirOption = "",
     layout: Annotated[
         str, typer.Option(metavar="NAME", help="cri-dockerd, podman, rkt or mesos [as found].")
     ] = "",
@@ -58,9 +41,7 @@ def install(
     ] = "unit",
     dry_run: DryRunOption = False,
     diff: DiffOption = False,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    output: o.OutputOption = "text",
+    output: OutputOption = "text",
 ) -> int:
     """Lay down the pod network of this node: the configuration last, all of it or nothing.
 
@@ -69,30 +50,8 @@ def install(
     from preflight.cni.plan import Flags
     from preflight.runs.cni_install import Wanted, run_install
 
-    flags = Flags(
-        plugin=plugin,
-        ipam=ipam,
-        pod_cidr=pod_cidr,
-        node_index=node_index,
-        chain=chain,
-        mtu=mtu,
-        name=name,
-        bridge=bridge,
-        masquerade=masquerade,
-        master=master,
-        vlan_id=vlan_id,
-        mode=mode,
-        device=device,
-        addresses=tuple(address or ()),
-        pod_sysctls=tuple(pod_sysctl or ()),
-        rate=rate,
-        cni_version=cni_version,
-        plugin_dirs=tuple(plugin_dir or ()),
-        config=config,
-        kubeadm_config=kubeadm_config,
-    )
     return run_install(
-        Wanted(flags, archive, sha256, package, displace, layout, conf_dir, routes),
+        Wanted(Flags(**network), archive, sha256, package, displace, layout, conf_dir, routes),
         dry_run=dry_run,
         diff=diff,
         output=output,

@@ -105,6 +105,21 @@ def text(body: Json) -> str:
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
+def refuse_useless(wanted: Wanted) -> None:
+    """Raises UsageError for a flag that would change nothing: it was meant for something."""
+    links = ("vlan", "ipvlan", "macvlan")
+    for given, flag, fits, where in (
+        (wanted.addresses, "--address", wanted.ipam == "static", "--ipam static"),
+        (wanted.sysctls, "--pod-sysctl", "tuning" in chain(wanted), "--chain tuning"),
+        (wanted.rate, "--rate", "bandwidth" in chain(wanted), "--chain bandwidth"),
+        (wanted.master, "--master", wanted.plugin in links, "--plugin vlan, ipvlan or macvlan"),
+        (wanted.vlan_id, "--vlan-id", wanted.plugin == "vlan", "--plugin vlan"),
+        (wanted.device, "--device", wanted.plugin == "host-device", "--plugin host-device"),
+    ):
+        if given and not fits:
+            raise UsageError(f"{flag} goes with {where}")
+
+
 def chain(wanted: Wanted) -> tuple[str, ...]:
     """The chained plugins, each once; none on Windows, whose plugins map ports themselves."""
     return () if wanted.plugin.startswith("win-") else tuple(dict.fromkeys(wanted.chain))

@@ -79,6 +79,7 @@ def make_plan(flags: Flags) -> Planned:
     configuration.print_warnings(settings)
     node = this_node(settings)
     wanted = _wanted(flags, settings, node)
+    compose.refuse_useless(wanted)
     from preflight.cni.installed import asked, runtime_and_dirs
 
     runtime, newest, directories = runtime_and_dirs(settings)

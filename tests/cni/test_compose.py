@@ -19,6 +19,7 @@ from preflight.cni.compose import (
     Wanted,
     best_version,
     compose,
+    refuse_useless,
     text,
 )
 from preflight.cni.lint import lint
@@ -86,6 +87,7 @@ def test_who_masquerades(plugin: str, how: str, masquerades: bool) -> None:
         ({"bridge": "\udcff"}, "no interface name"),
         ({"bridge": "all"}, "no interface name"),
         ({"name": "x" * 175}, "has 175 letters"),
+        ({"chain": ("portmap", "portmap")}, "names one twice"),
         ({"subnets": ()}, "give --pod-cidr"),
         ({"subnets": (ip_network("10.0.0.0/31"),)}, "two host bits"),
         ({"subnets": (DUAL[0], ip_network("10.0.0.0/24"))}, "two ranges of one family"),
@@ -161,3 +163,20 @@ def test_a_range_outside_the_clusters_is_an_error(tmp_path: Path) -> None:
     planned = make_plan(Flags(config=str(file), pod_cidr="10.88.0.0/24"))
     with pytest.raises(NodeprepError, match=r"10\.88\.0\.0/24"):
         refuse_errors(planned)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"master": "up0"}, "--master goes with --plugin vlan, ipvlan or macvlan"),
+        ({"rate": 1}, "--rate goes with --chain bandwidth"),
+        ({"addresses": ("10.244.1.5/24",)}, "--address goes with --ipam static"),
+        ({"sysctls": (("net.core.somaxconn", "9"),)}, "--pod-sysctl goes with --chain tuning"),
+        ({"vlan_id": 5, "plugin": "macvlan"}, "--vlan-id goes with --plugin vlan"),
+        ({"device": "up0"}, "--device goes with --plugin host-device"),
+    ],
+)
+def test_a_flag_that_would_change_nothing(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        refuse_useless(Wanted(**change))
+    refuse_useless(Wanted(chain=("tuning", "bandwidth"), rate=1, sysctls=(("net.a", "1"),)))
