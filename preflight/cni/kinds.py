@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ipaddress import ip_interface
 from typing import Any
 
-from preflight.cni import nftrule, owners, packages
+from preflight.cni import nftrule, owners, packages, routes
 from rules.errors import EXIT_FAILED, CommandError, NodeprepError
 from rules.record import record
 from rules.run import find_program, run
@@ -302,24 +302,6 @@ def _write_rule(name: str, state: str | None) -> None:
         _command(program, "-w", "-t", table, verb, chain, *rule)
 
 
-def _read_route(name: str) -> str | None:
-    flag = "-6" if ":" in name else "-4"
-    done = run(["ip", flag, "-j", "route", "show", "exact", name], timeout_s=_TIMEOUT_S)
-    for item in json.loads(done.stdout or "[]"):
-        if item.get("gateway"):
-            return f"via {item['gateway']} dev {item['dev']}"
-        return f"dev {item.get('dev', '?')}"
-    return None
-
-
-def _write_route(name: str, state: str | None) -> None:
-    flag = "-6" if ":" in name else "-4"
-    if state is not None:
-        _command("ip", flag, "route", "replace", name, *state.split())
-    elif _read_route(name) is not None:
-        _command("ip", flag, "route", "del", name)
-
-
 def _command(*argv: str) -> None:
     try:
         run(list(argv), timeout_s=_TIMEOUT_S)
@@ -342,5 +324,5 @@ KINDS: dict[str, Kind] = {
     "nft-rule": Kind(nftrule.read, nftrule.write, _as_it_is),
     "owner": Kind(owners.read, owners.write, owners.show),
     "package": Kind(packages.read, packages.write, _as_it_is),
-    "route": Kind(_read_route, _write_route, _as_it_is),
+    "route": Kind(routes.read, routes.write, _as_it_is),
 }

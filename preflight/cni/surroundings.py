@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 
@@ -13,13 +12,12 @@ from preflight.cni.kinds import KINDS, InstallError
 from preflight.cni.layout import Extras, Place, needed_modules, other_ranges
 from preflight.cni.plan import Planned
 from preflight.cni.routefiles import route_files
+from preflight.cni.routes import way_to
 from preflight.cni.spec import EXTENSIONS
 from preflight.facts.cnifiles import DEFAULT_PLUGIN_DIRS
 from preflight.facts.host import Host
 from preflight.facts.model import Unknown
 from preflight.facts.modules import read_modules
-from rules.errors import CommandError
-from rules.run import run
 
 _TIMEOUT_S = 20.0
 _NETWORK_MANAGER = "/run/NetworkManager"
@@ -157,7 +155,7 @@ def _routes(planned: Planned, warnings: list[str]) -> tuple[tuple[str, str], ...
     routes = []
     for name, subnet, addresses in other_ranges(planned):
         hops = [one for one in addresses if (":" in one) == (subnet.version == 6)]
-        way = next((way for hop in hops if (way := _on_link(hop))), "")
+        way = next((way for hop in hops if (way := way_to(hop))), "")
         if way:
             routes.append((str(subnet), way))
         else:
@@ -167,18 +165,6 @@ def _routes(planned: Planned, warnings: list[str]) -> tuple[tuple[str, str], ...
                 f"route to {subnet}"
             )
     return tuple(routes)
-
-
-def _on_link(address: str) -> str:
-    """``via ADDRESS dev LINK`` where a link leads there without a router; empty elsewhere."""
-    try:
-        found = json.loads(run(["ip", "-j", "route", "get", address], timeout_s=_TIMEOUT_S).stdout)
-    except (CommandError, ValueError):
-        return ""
-    item = found[0] if found else {}
-    if item.get("gateway") or item.get("dev", "lo") == "lo":
-        return ""
-    return f"via {address} dev {item['dev']}"
 
 
 def _doors(planned: Planned) -> Doors:
