@@ -55,3 +55,8 @@ class Finding:
     ignored: bool = False
     duration_ms: float = 0.0
     nodes: tuple[str, ...] = ()
+
+    @property
+    def needs_doing(self) -> bool:
+        """Whether it fails or warns, and nobody said that it does not count."""
+        return self.status in (Status.FAIL, Status.WARN) and not self.ignored

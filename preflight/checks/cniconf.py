@@ -39,6 +39,7 @@ from rules.cnis import Profile
     "gives pods the wrong network, and a broken first file keeps the node from being Ready "
     "although good ones follow.",
     source="https://github.com/containerd/containerd/blob/main/docs/cri/config.md",
+    fix="cni-conf-winner",
 )
 def cni_conf_winner(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement, for the runtime that the kubelet is to use."""

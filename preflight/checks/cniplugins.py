@@ -36,6 +36,7 @@ _MAY_RUN = {
     why="A runtime reports the node Ready with a plugin missing, cut off or built for another "
     "machine: then every pod hangs in ContainerCreating.",
     source="https://kubernetes.io/docs/setup/production-environment/container-runtimes/",
+    fix="cni-plugins-present",
 )
 def cni_plugins_present(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each plugin that is not sound (subject: its type), else one pass."""
@@ -149,7 +150,7 @@ def _words(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _packages(who: Reader) -> dict[str, str]:
+def plugin_packages(who: Reader) -> dict[str, str]:
     """The package that holds the plugins where the runtime looks, by package manager."""
     own = [path for path in _DISTRIBUTION_DIRS if path in who.plugin_dirs]
     if own and (_KUBERNETES_DIR not in who.plugin_dirs or not who.assumed):
@@ -161,7 +162,7 @@ def _packages(who: Reader) -> dict[str, str]:
 
 def install_plugins(facts: Facts, who: Reader) -> str:
     """The command that installs the reference plugins where the runtime looks for them."""
-    return install_packages(facts, _packages(who), "the reference CNI plugins")
+    return install_packages(facts, plugin_packages(who), "the reference CNI plugins")
 
 
 def _defect(plugin: Plugin, facts: Facts, who: Reader) -> Judgement | None:
@@ -228,7 +229,7 @@ def _foreign(plugin: Plugin, machine: str, facts: Facts, who: Reader) -> Judgeme
 def _replace(plugin: Plugin, facts: Facts, who: Reader) -> str:
     """The command that puts a sound file in its place, or the instruction to do so."""
     path, again = shlex.quote(plugin.path), install_plugins(facts, who)
-    if package_manager(facts) not in _packages(who):
+    if package_manager(facts) not in plugin_packages(who):
         return f"remove {path} and {again}"
     return f"rm {path} && " + again.replace("apt-get install -y", "apt-get install -y --reinstall")
 

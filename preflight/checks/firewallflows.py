@@ -52,6 +52,7 @@ _OUTSIDE = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8::1")}
     aliases=("Firewalld",),
     applies="Every table of nf_tables and both kinds of iptables count. Where no file names the "
     "nodes, the node's own networks stand for them.",
+    fix="firewall-admits",
 )
 def firewall_admits(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each flow that is not let in, or one for all."""
@@ -159,6 +160,7 @@ def _open(target: Target) -> str:
     roles=KUBELET_ROLES,
     applies="Pods are taken to come by the interface that the pod network makes. Pod networks that "
     "bring rules of their own are judged after kubeadm has run.",
+    fix="firewall-forwards",
 )
 def firewall_forwards(facts: Facts, target: Target) -> Iterator[Judgement]:
     """Shape: one judgement for each direction that is not let through, or one for all."""

@@ -47,8 +47,9 @@ def install(
 
     Exit: 0 done, 1 refused or put back, 2 wrong usage or configuration, 3 undetermined.
     """
+    from preflight.cni.install import Wanted
     from preflight.cni.plan import Flags
-    from preflight.runs.cni_install import Wanted, run_install
+    from preflight.runs.cni_install import run_install
 
     return run_install(
         Wanted(Flags(**network), archive, sha256, package, displace, layout, conf_dir, routes),

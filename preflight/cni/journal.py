@@ -189,6 +189,38 @@ def remove(steps: Sequence[Step], store: Store) -> None:
     forget(store)
 
 
+def saved(store: Store) -> dict[str, Any] | None:
+    """Everything that an installation laid down, as it is now, and its journal; None for none."""
+    document = store.read(JOURNAL)
+    if document is None:
+        return None
+    entries = _entries(store)
+    return {
+        "items": [[kind, name, KINDS[kind].read(name)] for kind, name, _, _ in entries],
+        "journal": document,
+        "before": [before for _, _, before, _ in entries if before is not None],
+    }
+
+
+def give_back(store: Store, state: dict[str, Any]) -> None:
+    """Makes it what ``saved`` gave. Raises InstallError where something cannot be. Under the lock.
+
+    What came later goes first, to what was there before it.
+    """
+    items = {(kind, name): text for kind, name, text in state["items"]}
+    steps = [
+        Step(kind, name, before, None, before)
+        for kind, name, before, _ in reversed(_entries(store))
+        if (kind, name) not in items
+    ]
+    steps += [Step(kind, name, None, None, text) for (kind, name), text in items.items()]
+    if left := [failure for step in steps if (failure := _written(step, step.after))]:
+        raise InstallError(f"could not be undone: {'; '.join(left)}")
+    for before in state["before"]:
+        store.write_text(f"before/{_digest(before)}", before)
+    store.write(JOURNAL, state["journal"])
+
+
 def forget(store: Store) -> None:
     """Removes the journal with what it names; the state directory where nothing else is in it."""
     shutil.rmtree(store.path, ignore_errors=True)

@@ -16,6 +16,8 @@ SUBJECTS = (
     "runtime",
     "services",
     "linkmanagers",
+    "plugins",
+    "parts",
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from preflight.facts.model import Facts
 from preflight.finding import Finding
-from preflight.fixes.steps import Effect, Note, Step
+from preflight.fixes.steps import Effect, Note, State, Step
 from preflight.target import Target
 from rules.record import field, record
 
@@ -16,13 +16,17 @@ class Options:
     """What only happens when it is asked for.
 
     ``machine_id``: the new ID; ``host_keys``: path -> text of new SSH host keys; both empty where
-    they are not to be made anew. ``hostname`` is empty where the name stays.
+    they are not to be made anew. ``hostname`` is empty where the name stays. ``parts``: what a
+    part of nodeprep that plans for itself would make of the host, by the kind of resource;
+    ``refused``: why it will not.
     """
 
     hostname: str = ""
     machine_id: str = ""
     host_keys: Mapping[str, str] = field(default_factory=dict)
     install_packages: bool = False
+    parts: Mapping[str, State] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @record

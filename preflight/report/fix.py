@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from preflight.finding import Finding, Status
+from preflight.finding import Finding
 from preflight.report.model import SCHEMA_VERSION, CheckReport
 from preflight.report.model import document as check_document
 from preflight.report.plain import printable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from preflight.fixes.plan import Problem
 
 Document = dict[str, Any]
-_COUNTED = (Status.FAIL, Status.WARN)
 
 
 @record
@@ -64,9 +63,7 @@ def left(outcome: Outcome) -> list[Finding]:
     return [
         each
         for each in outcome.check.findings
-        if each.status in _COUNTED
-        and not each.ignored
-        and not (outcome.dry_run and each.id in mended)
+        if each.needs_doing and not (outcome.dry_run and each.id in mended)
     ]
 
 

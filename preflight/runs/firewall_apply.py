@@ -29,7 +29,7 @@ def run_plan(wanted: Wanted, *, diff: bool, output: str) -> int:
     from rules.lifecycle.apply import make_plan
 
     check_format(output)
-    plan = make_plan(_request(wanted, exact=diff), Store(SUBJECT))
+    plan = make_plan(make_request(wanted, exact=diff), Store(SUBJECT))
     _print(plan, "FirewallPlan", output, diff=diff, dry_run=True, outcome=None)
     return EXIT_FAILED if plan.rules_change and plan.refused else EXIT_DONE
 
@@ -49,7 +49,7 @@ def run_apply(
 
     check_format(output)
     store = Store(SUBJECT)
-    request = _request(wanted, exact=diff, confirm_within_s=confirm_within_s, force=force)
+    request = make_request(wanted, exact=diff, confirm_within_s=confirm_within_s, force=force)
     if dry_run:
         plan = make_plan(request, store)
         _print(plan, "FirewallApply", output, diff=diff, dry_run=True, outcome=None)
@@ -70,7 +70,7 @@ def run_verify(wanted: Wanted, *, output: str) -> int:
     from rules.lifecycle.manage import verify
 
     check_format(output)
-    verdicts = verify(_request(wanted, exact=True), Store(SUBJECT))
+    verdicts = verify(make_request(wanted, exact=True), Store(SUBJECT))
     words = {True: "ok", False: "wrong", None: "unknown"}
     document = {
         "schema_version": 1,
@@ -96,9 +96,10 @@ def _all_ok(values: list[bool | None]) -> bool | None:
     return None if None in values else True
 
 
-def _request(
+def make_request(
     wanted: Wanted, *, exact: bool, confirm_within_s: float = 0.0, force: bool = False
 ) -> Request:
+    """What the firewall part is asked for, with the operator's own connection."""
     from preflight import __version__
     from preflight.runs.firewall_policy import load_policy
     from rules.lifecycle.session import operator_session

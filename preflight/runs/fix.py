@@ -127,10 +127,12 @@ def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
     from preflight.fixes.plan import Plan, make_plan
     from preflight.fixes.registry import registry
     from preflight.report.fix import Outcome
+    from preflight.runs.fix_parts import with_parts
 
     facts, target, before = judge.judge()
     earlier = journal.journals(store)
     options = _options(request, facts, before.findings, journal.made_here(earlier))
+    options = with_parts(options, request, target, before.findings)
     steps, notes = _steps(facts, target, before.findings, options, judge.only, registry())
     plan: Plan = make_plan(steps, force=request.force, unfinished=execute.unfinished(earlier))
     outcome = Outcome(
@@ -219,11 +221,7 @@ def _steps(
     steps: list[Step] = []
     notes: list[str] = []
     for fix in fixes.values():
-        mine = tuple(
-            each
-            for each in findings
-            if each.id == fix.id and each.status.value in ("fail", "warn") and not each.ignored
-        )
+        mine = tuple(each for each in findings if each.id == fix.id and each.needs_doing)
         if (only and fix.id not in only) or not (mine or fix.asked(options)):
             continue
         context: Context = Context(fix.id, facts, target, mine, options)

@@ -22,17 +22,31 @@ echo C0000201,192.0.2.1,3,1795460000.0,0.00002,0.00001,0.00003,1.0,0.0,0.01,0.02
 END
 chmod 755 /run/bin/chronyc
 """
+# Who this node is, and what it needs to hear from whom.
+CLUSTER = r"""
+cat > /etc/nodeprep/nodeprep.yaml <<'END'
+networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
+cni: {name: bridge}
+nodes:
+  - {name: lab-node, role: master, addresses: [192.0.2.11], podSubnet: 10.244.1.0/24}
+  - {name: w1, role: worker, addresses: [192.0.2.21], podSubnet: 10.244.2.0/24}
+END
+"""
 
 
 @dataclass(frozen=True)
 class Case:
-    """``mends``: the checks that do not pass before and pass after. ``arguments`` go to fix."""
+    """``mends``: the checks that do not pass before and pass after. ``arguments`` go to fix.
+
+    ``besides``: what a part of nodeprep that fix calls runs by itself.
+    """
 
     name: str
     mends: tuple[str, ...]
     seed: str
     arguments: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
 
 
 CASES = (
@@ -216,6 +230,35 @@ printf '[keyfile]\nunmanaged-devices=interface-name:docker*\n' \
 printf '[Match]\nName=*\n[Network]\nDHCP=yes\n' > /etc/systemd/network/50-all.network
 """,
         effects=("reload NetworkManager.service", "networkctl reload"),
+    ),
+    Case(
+        "a packet filter that drops",
+        ("firewall-admits", "firewall-forwards"),
+        CLUSTER
+        + r"""
+iptables -A INPUT -i lo -j ACCEPT
+iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+iptables -A INPUT -p tcp --dport 22 -j ACCEPT
+iptables -P INPUT DROP
+iptables -P FORWARD DROP
+ip6tables -A INPUT -i lo -j ACCEPT
+ip6tables -P FORWARD DROP
+""",
+        besides=("daemon-reload",),
+    ),
+    Case(
+        "no pod network",
+        ("cni-conf-winner", "cni-plugins-present"),
+        CLUSTER
+        + rf"""
+rm -rf /opt/cni /etc/cni
+mkdir -p /etc/containerd /opt/cni/bin
+ln -s /usr/lib/cni/loopback /opt/cni/bin/
+printf 'version = 2\n[{_CRI}.cni]\nbin_dir = "/opt/cni/bin"\nconf_dir = "/etc/cni/net.d"\n' \
+    > /etc/containerd/config.toml
+""",
+        ("--phase", "after"),
+        besides=("daemon-reload",),
     ),
     Case(
         "a program whose package is missing",

@@ -89,7 +89,7 @@ printf 'hosts: files dns\n' > /etc/nsswitch.conf
 """
 # Path and attributes of every file, and what the kernel says; times count where undo keeps them.
 _SNAPSHOT = r"""
-import hashlib, json, os, stat
+import hashlib, json, os, re, stat, subprocess
 found = {}
 tops = ["/etc", "/opt/cni", "/var/lib/dbus", "/var/lib/kubelet", "/usr/local/bin"]
 # Whatever else is written below /var, /opt and /usr/local is in the upper layers.
@@ -118,6 +118,17 @@ for top in ("/proc/sys/net", "/proc/sys/fs", "/proc/sys/vm", "/proc/sys/kernel")
 for path in ("/proc/swaps", "/run/ran", "/run/effects"):
     found[path] = open(path).read() if os.path.exists(path) else None
 found["/proc/swaps"] = sorted(found["/proc/swaps"].splitlines())
+def told(*argv):
+    text = subprocess.run(argv, capture_output=True, text=True).stdout
+    # Handles and counters go on counting.
+    return re.sub(r"\[\d+:\d+\]| # handle \d+|packets \d+ bytes \d+|^#.*", "", text, flags=re.M)
+for family in ("iptables", "ip6tables"):
+    for kind in ("nft", "legacy"):
+        found[f"{family}-{kind}"] = told(f"{family}-{kind}-save")
+found["nft"] = told("nft", "list", "ruleset")
+found["sets"] = told("ipset", "save")
+found["routes"] = told("ip", "route", "show", "table", "all")
+found["links"] = re.sub(r"^\d+: ", "", told("ip", "-o", "link"), flags=re.M)
 found["active"] = sorted(os.listdir("/run/active"))
 found["hostname"] = os.uname().nodename
 print(json.dumps(found))
@@ -150,6 +161,17 @@ class Node(Machine):
         document: dict[str, Any] = json.loads(out)
         VALIDATOR.validate(document)
         return document
+
+    def firewall_apply(self, *arguments: str) -> None:
+        """`nodeprep firewall apply` as a person would, confirmed at once unless they say."""
+        more = arguments or ("--confirm-within", "0")
+        self.nodeprep("firewall", "apply", "--role", "master", "--posture", "allow", *more)
+
+    @staticmethod
+    def rules(text: str) -> list[str]:
+        """What iptables-save printed, without counters and times."""
+        lines = (line for line in text.splitlines() if not line.startswith("#"))
+        return [line.partition(" [")[0] for line in lines]
 
     def snapshot(self) -> dict[str, Any]:
         """Every file that could be written, and the state of the kernel."""

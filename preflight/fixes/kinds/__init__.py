@@ -17,6 +17,8 @@ _MODULES = {
     "unit-active": "unit_active",
     "hostname": "hostname",
     "package": "package",
+    "firewall": "firewall",
+    "pod-network": "podnetwork",
 }
 # What is on disk; the rest is the state of the kernel or of a service manager.
 ON_DISK = ("file", "link")
