@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Callable
 from ipaddress import ip_interface
+from itertools import takewhile
 from typing import Any
 
 from preflight.cni import nftrule, owners, packages, routes
@@ -298,8 +299,19 @@ def _read_rule(name: str) -> str | None:
 def _write_rule(name: str, state: str | None) -> None:
     program, (table, chain, *rule) = _rule(name)
     if (_read_rule(name) is None) is not (state is None):
-        verb = "-D" if state is None else "-I"
-        _command(program, "-w", "-t", table, verb, chain, *rule)
+        if state is None:
+            _command(program, "-w", "-t", table, "-D", chain, *rule)
+        else:
+            place = _behind_firewall(program, table, chain)
+            _command(program, "-w", "-t", table, "-I", chain, str(place), *rule)
+
+
+def _behind_firewall(program: str, table: str, chain: str) -> int:
+    """The first place of a chain that comes after the firewall's own jump, which must stay first:
+    what it limits for pods would otherwise be accepted before it is asked."""
+    done = run([program, "-w", "-t", table, "-S", chain], timeout_s=_TIMEOUT_S)
+    rules = (line for line in done.stdout.splitlines() if line.startswith("-A"))
+    return 1 + sum(1 for _ in takewhile(lambda rule: " -j NODEPREP-" in rule, rules))
 
 
 def _command(*argv: str) -> None:

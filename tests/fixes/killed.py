@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from preflight.facts.swap import parse_fstab
@@ -71,11 +72,11 @@ def steps() -> list[Step]:
     ]
 
 
-def main(verb: str, fatal: int) -> None:
-    store = Store(journal.SUBJECT)
+def watch(fatal: int) -> Callable[[], int]:
+    """From now on this process dies before its change number ``fatal``; gives the count so far."""
     count = 0
 
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal count
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE
         if event in _CHANGES or writes:
@@ -83,16 +84,22 @@ def main(verb: str, fatal: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             count += 1
 
+    sys.addaudithook(look)
+    return lambda: count
+
+
+def main(verb: str, fatal: int) -> None:
+    store = Store(journal.SUBJECT)
     with store.lock():
         earlier = journal.journals(store)
-        sys.addaudithook(watch)
+        count = watch(fatal)
         if verb == "undo":
             problems = execute.undo(earlier[-1], store) if earlier else ()
         else:
             plan = make_plan(steps(), unfinished=execute.unfinished(earlier))
             problems = execute.apply(plan, store, earlier)
     assert not problems, problems
-    print(count)
+    print(count())
 
 
 if __name__ == "__main__":

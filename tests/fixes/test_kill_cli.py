@@ -1,0 +1,74 @@
+"""SIGKILL of the whole command at any point: a re-run completes, and one undo restores all."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixes.cases import CASES
+from tests.fixes.lab import Node, differences
+from tests.fixes.test_kill import SIGKILLED, without_times
+from tests.kernel import require_kernel
+
+pytestmark = pytest.mark.kernel
+# A sweep: NODEPREP_KILLS=100.
+KILLS = int(os.environ.get("NODEPREP_KILLS", "5"))
+# Every kind of thing that is changed: files, links, settings, swap, units, names, services that
+# start anew, firewall rules and a pod network.
+NAMES = ("kernel settings", "swap", "names", "managers of interfaces", "containerd, layout 2")
+PARTS = ("no pod network", "a packet filter that drops")
+CHOSEN = [case for name in (*NAMES, *PARTS) for case in CASES if case.name == name]
+IDS = ",".join(id for case in CHOSEN for id in case.mends)
+ARGUMENTS = ("--role", "master", "--offline", "--phase", "after", "--only", IDS)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    require_kernel()
+    made = Node(tmp_path, "\n".join(f"(\n{case.seed}\n)" for case in CHOSEN))
+    yield made
+    made.close()
+
+
+def run(node: Node, verb: str, fatal: int = -1) -> int:
+    """One run of the command; how many changes it made where it was not killed."""
+    arguments = ARGUMENTS if verb == "fix" else ()
+    script = [sys.executable, "-m", "tests.fixes.killed_cli", str(fatal), verb, *arguments]
+    process = node.start("bash", "-c", '"$@"; echo "code $?"', "bash", *script)
+    out, err = process.communicate(timeout=120)
+    code = int(out.split()[-1])
+    if fatal >= 0:
+        assert code == SIGKILLED, (verb, fatal, out[-1000:], err[-2000:])
+        return 0
+    # What is left after a fix is for others; that nothing was refused is seen by the state.
+    assert code in ((0, 1) if verb == "fix" else (0,)), (verb, code, out[-1500:], err[-2000:])
+    assert "not done" not in out, out
+    return int(err.split()[-1])
+
+
+def test_killed_at_any_point_a_rerun_completes_and_undo_restores(node: Node) -> None:
+    clean = node.snapshot()
+    most = run(node, "fix")
+    mended = without_times(node.snapshot())
+    assert len(differences(without_times(clean), mended)) > 25
+    run(node, "undo")
+    assert not differences(clean, node.snapshot())
+    seed = random.randrange(2**32)  # noqa: S311  (no secret)
+    chosen = random.Random(seed)  # noqa: S311  (no secret)
+    print(f"seed {seed}, {most} changes, {min(KILLS, most)} of them fatal")
+    for at, fatal in enumerate(chosen.sample(range(most), min(KILLS, most))):
+        where = f"fix killed before change {fatal} (seed {seed})"
+        run(node, "fix", fatal)
+        if at % 3:  # or it is undone from where it stands
+            run(node, "fix")
+            left = differences(mended, without_times(node.snapshot()))
+            assert not left, (where, left)
+        run(node, "undo")
+        left = differences(clean, node.snapshot())
+        assert not left, (where, left)
+        assert not list((node.state / "fixes").glob("*.json")), where
