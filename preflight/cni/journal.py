@@ -199,6 +199,7 @@ def saved(store: Store) -> dict[str, Any] | None:
         "items": [[kind, name, KINDS[kind].read(name)] for kind, name, _, _ in entries],
         "journal": document,
         "before": [before for _, _, before, _ in entries if before is not None],
+        "unfinished": not document.get("finished", True),
     }
 
 

@@ -186,8 +186,13 @@ def foreign_edits(journal: Journal) -> tuple[str, ...]:
     return tuple(
         object_name(entry.kind, entry.name)
         for entry in undo_changes(journal)
-        if not kind(entry.kind).same(entry.after, _now(entry))
+        if not kind(entry.kind).same(entry.after, now := _now(entry)) and not _unfinished(now)
     )
+
+
+def _unfinished(state: State) -> bool:
+    """Whether a part of nodeprep was killed in the middle of this: then nobody else changed it."""
+    return isinstance(state, dict) and bool(state.get("unfinished"))
 
 
 def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:

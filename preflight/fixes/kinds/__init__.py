@@ -28,7 +28,10 @@ class Kind(Protocol):
     """A module of this package. Reading never changes anything; errors are FixError."""
 
     def read(self, name: str) -> State:
-        """The state now; None: it is not there, or off."""
+        """The state now; None: it is not there, or off.
+
+        ``"unfinished"`` in it: it is neither what it was nor what it was to be, by a kill.
+        """
 
     def write(self, name: str, state: State) -> None:
         """Gives the resource the state. Done twice it is done once."""

@@ -1,7 +1,8 @@
 """What nodeprep's own rules let in on this host: by the firewall part, with its rollback.
 
 A state is ``{"backend", "role", "posture", "digest"}`` and how to come there: ``"policy"``, the
-words that make the policy, or ``"own"`` and ``"applied"``, what was there once.
+words that make the policy, or ``"own"`` and ``"applied"``, what was there once. ``"unfinished"``:
+a change of it was killed.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def read(name: str) -> State:
         own = make_removal(store).own
         if applied is None:
             unknown = {**dict.fromkeys(_SAME, CHANGED), "own": own, "applied": None}
-            return unknown if own or killed else None
+            return {**unknown, "unfinished": killed} if own or killed else None
         state = {name: getattr(applied, name) for name in _SAME}
         if killed or _drifted(store) or persistence_changes(store, applied):
             state["digest"] = CHANGED
@@ -74,7 +75,7 @@ def read(name: str) -> State:
         raise
     except NodeprepError as error:
         raise FixError(str(error)) from None
-    return {**state, "own": own, "applied": vars(applied)}
+    return {**state, "own": own, "applied": vars(applied), "unfinished": killed}
 
 
 def _drifted(store: Store) -> bool:

@@ -1,7 +1,8 @@
 """The pod network of this node, as the CNI part lays it down and takes it away.
 
 A state is ``{"items"}``, each thing with its content, and how to come there: ``"flags"`` of
-`cni install`, or ``"journal"`` and ``"before"`` of an earlier installation.
+`cni install`, or ``"journal"`` and ``"before"`` of an earlier installation. ``"unfinished"``: one
+was killed.
 """
 
 from __future__ import annotations
