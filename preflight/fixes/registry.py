@@ -87,7 +87,10 @@ def registry() -> dict[str, Fix]:
     from preflight import fixes
 
     fixes.load()
-    return _REGISTRY
+    # A subject may have been imported before its turn.
+    turns = {f"preflight.fixes.{name}": turn for turn, name in enumerate(fixes.SUBJECTS)}
+    ordered = sorted(_REGISTRY.values(), key=lambda each: turns[each.function.__module__])
+    return {each.id: each for each in ordered}
 
 
 def restart(context: Context, service: str) -> tuple[Effect, ...]:

@@ -137,3 +137,11 @@ def test_the_page_names_every_fix() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     named = [id for row in rows for id in re.findall(r"`([a-z0-9-]+)`", row.split("|")[1])]
     assert sorted(named) == sorted(registry())
+
+
+def test_the_switch_of_the_node_comes_last_whoever_was_imported_first() -> None:
+    from preflight.runs import fix_parts  # noqa: F401  (imports its subject before its turn)
+
+    order = list(registry())
+    assert order[-1] == "cni-conf-winner"
+    assert order.index("ip-forward") < order.index("firewall-admits") < len(order) - 1

@@ -68,10 +68,23 @@ def write(name: str, state: State) -> None:
 
 
 def same(one: State, other: State) -> bool:
-    """By everything that is laid down."""
+    """By everything that is laid down; one that was killed is like no other.
+
+    What was wanted and is not in the journal was there already when its turn came.
+    """
     if one is None or other is None:
         return one is other
-    return sorted(map(repr, one["items"])) == sorted(map(repr, other["items"]))
+    if one.get("unfinished") or other.get("unfinished"):
+        return bool(one == other)
+    first, second = _things(one), _things(other)
+    if ("flags" in one) is ("flags" in other):
+        return first == second
+    wanted, laid = (first, second) if "flags" in one else (second, first)
+    return all(wanted.get(thing) == text for thing, text in laid.items())
+
+
+def _things(state: dict[str, Any]) -> dict[tuple[str, str], str | None]:
+    return {(kind, thing): text for kind, thing, text in state["items"]}
 
 
 def shown(name: str, state: State) -> str | None:
