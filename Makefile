@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help check test lint types unit pythons docs bench prove trace-sweep cni-sweep dist clean venv dev apt
+.PHONY: help check test lint types unit pythons docs bench prove trace-sweep cni-sweep fleet-sweep dist clean venv dev apt
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -110,6 +110,10 @@ cni-sweep: dev
 # Into dist/, the same bytes from the same sources; needs PyPI or a mirror, the nodes need nothing.
 dist: $(VENV)/.dev
 	@$(BIN)/python -m release
+
+# The eight hosts of the fleet's tests, with each of their faults alone, none, and all at once.
+fleet-sweep: dev
+	NODEPREP_FLEET_SWEEP=1 $(BIN)/pytest -q -s tests/fleet/test_whole.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

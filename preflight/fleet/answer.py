@@ -71,16 +71,22 @@ def _laid(probe: Probed, word: str) -> Probed:
 
 def reach(gathered: Gathered, probes: Sorted, deck: Deck) -> Iterator[Judgement]:
     """Shape: one judgement for each peer, port, outcome and place, with all its senders; one for
-    nodes that did not probe, one for each group with one address, one for what is open."""
+    each node that full packets do not get to or from, whatever the port; one for nodes that did not
+    probe, one for each group with one address, one for what is open."""
     groups: dict[tuple[str, str, str, str], list[Probed]] = defaultdict(list)
+    narrow: list[Probed] = []
     opened = 0
     for probe in probes.plain:
         if probe.outcome == "open" and not probe.warning:
             opened += 1
+        elif probe.outcome == "mtu":
+            narrow.append(probe)
         else:
             groups[probe.peer, probe.label, probe.outcome, probe.layer].append(probe)
     for (peer, label, outcome, layer), alike in groups.items():
         yield _group(peer, label, outcome, layer, alike)
+    for (node, _), alike in _at_one_end(narrow).items():
+        yield _narrow(node, alike)
     for labels, found in probes.unclear.items():
         # That they do is the finding, address-duplicate, and this is what follows from it.
         yield skipped(
@@ -121,6 +127,38 @@ def _group(peer: str, label: str, outcome: str, layer: str, probes: list[Probed]
         expected="open",
         remedy=remedy(outcome, layer, label, to, shown(first.peer_role), "the senders"),
         nodes=nodes,
+    )
+
+
+def _at_one_end(probes: list[Probed]) -> dict[tuple[str, bool], list[Probed]]:
+    """(node, whether it is a warning) -> probes whose full packets are lost on the way to or from
+    it: of the two ends of each the one that has more such ways, or else the one that was probed."""
+    ends: dict[str, set[str]] = defaultdict(set)
+    for probe in probes:
+        ends[probe.sender].add(probe.peer)
+        ends[probe.peer].add(probe.sender)
+    found: dict[tuple[str, bool], list[Probed]] = defaultdict(list)
+    for probe in probes:
+        more = len(ends[probe.sender]) > len(ends[probe.peer])
+        found[probe.sender if more else probe.peer, probe.warning].append(probe)
+    return found
+
+
+def _narrow(node: str, probes: list[Probed]) -> Judgement:
+    """A way is narrow for all ports alike, and mostly in both directions."""
+    one, first = shown(node), probes[0]
+    ends = [shown(probe.peer if probe.sender == node else probe.sender) for probe in probes]
+    others = tuple(dict.fromkeys(ends))
+    labels = tuple(dict.fromkeys(probe.label for probe in probes))
+    say = warned if first.warning else failed
+    return say(
+        f"full packets between {one} and {named(others)} do not pass"
+        f"{placed(first.layer, 'the sender')}: {first.detail} (seen at {named(labels)})",
+        subject=f"{one} MTU",
+        observed="mtu",
+        expected="open",
+        remedy=remedy("mtu", first.layer, first.label, one, shown(first.peer_role), "the senders"),
+        nodes=(one, *others),
     )
 
 

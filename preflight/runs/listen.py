@@ -39,7 +39,7 @@ def run_listen(request: Request) -> int:
     """Listens until the time is over or a signal comes, then prints what was heard; exit code 1
     where no port could be bound."""
     from preflight import config as configuration
-    from preflight.fleet.reach.filterview import FilterView
+    from preflight.fleet.reach.filterview import FreshView
     from preflight.fleet.reach.key import make_key, read_key
     from preflight.fleet.reach.listener import Listener, half_open_ports
     from preflight.fleet.reach.plan import served
@@ -60,7 +60,7 @@ def run_listen(request: Request) -> int:
         read_key(str(place)),
         _name(settings),
         {key: flow.families for key, flow in served(policy).items()},
-        rules=FilterView().incoming,
+        rules=FreshView().incoming,
         held_by=_held_by,
         half_open=half_open_ports,
     )

@@ -63,7 +63,7 @@ class Lab:
         self._write_cluster(families)
         script = "\n".join(
             [
-                _SETUP,
+                SETUP,
                 *self._network(),
                 # The kernel tells IPv6 once a second at most that a link came up.
                 "sleep 2" if 6 in families else "",
@@ -74,8 +74,8 @@ class Lab:
         )
         (self.place / "script.sh").write_text(script)
         done = subprocess.run(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "bash",
-             str(self.place / "script.sh")],
+            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "bash", str(self.place / "script.sh")],
             capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False, cwd=ROOT,
             env={**os.environ, "LAB": str(self.place), "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
@@ -162,7 +162,7 @@ class Lab:
         return lines
 
 
-_SETUP = r"""
+SETUP = r"""
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run

@@ -4,7 +4,6 @@ nothing else is reported."""
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -94,91 +93,6 @@ def test_without_a_fault_every_flow_of_every_role_is_open_in_both_families(tmp_p
         "2001:db8:1::21",
     }
     assert (heard["wrong"], heard["replayed"]) == (0, 0)
-
-
-FOREIGN = shlex.join(
-    [
-        sys.executable,
-        "-c",
-        "import socketserver as s\n"
-        "class H(s.BaseRequestHandler):\n"
-        "    def handle(self): self.request.sendall(b'HTTP/1.1 400 Bad Request\\r\\n')\n"
-        "s.ThreadingTCPServer.allow_reuse_address = True\n"
-        "s.ThreadingTCPServer(('', 10250), H).serve_forever()",
-    ]
-)
-# A clock five minutes behind, as the listener's answers tell it.
-LATE = shlex.join(
-    [
-        sys.executable,
-        "-c",
-        "import sys, time\n"
-        "real = time.time_ns\n"
-        "time.time_ns = lambda: real() - 300 * 10**9\n"
-        "from preflight.cli.main import run\n"
-        "sys.exit(run(sys.argv[1:]))",
-    ]
-)
-
-
-def test_the_faults_of_a_whole_cluster_each_at_its_layer_and_nothing_else(tmp_path: Path) -> None:
-    require_kernel("nft")
-    hosts = (
-        Host("m1", "multi-master", 1, 11),
-        Host("m2", "multi-master", 1, 12),
-        Host("m3", "multi-master", 2, 13),
-        Host("w1", "worker", 1, 21),
-        Host("w2", "worker", 1, 22),
-        Host("w3", "worker", 2, 23),
-        Host("w4", "worker", 2, 24),
-        Host("w5", "worker", 3, 25),
-    )
-    faults = f"""
-on w2 nft 'add table inet guard; add chain inet guard in {{ type filter hook input priority 0; }};
-  add rule inet guard in udp dport 8472 drop'
-on r nft 'add table ip way; add chain ip way f {{ type filter hook forward priority 0; }};
-  add rule ip way f ip saddr 192.0.2.0/24 tcp dport 2380 drop;
-  add rule ip way f ip saddr 192.0.2.0/24 ip daddr 198.51.100.24 tcp dport 10250 \
-    reject with icmp type admin-prohibited'
-on r ip link set to3 mtu 1400
-on r nft 'add chain ip way o {{ type filter hook output priority 0; }};
-  add rule ip way o icmp type destination-unreachable icmp code 4 drop'
-on w3 {FOREIGN} 2>/dev/null & foreign=$!
-sleep 0.5
-"""
-    lab = Lab(hosts, tmp_path, faults, programs={"m2": LATE})
-    # What stands in the way is no listener of ours, so the script ends it by its number.
-    lab.ending = "kill $foreign"
-    reports = lab.run("m1", "m3", "w1")
-    black_hole = {
-        ("w5", "10250/tcp", 4): ("mtu", "network"),
-        ("w5", "8472/udp", 4): ("mtu", "network"),
-    }
-    guarded = {("w2", "8472/udp", 4): ("filtered", "peer-firewall")}
-    foreign = {("w3", "10250/tcp", 4): ("wrong-answerer", "no-listener")}
-    rejected = {("w4", "10250/tcp", 4): ("rejected", "network")}
-    assert wrong(reports["m1"]) == {
-        ("m3", "2380/tcp", 4): ("filtered", "network"),
-        **black_hole,
-        **guarded,
-        **foreign,
-        **rejected,
-    }
-    # The way back is open, and so is what comes from the other rack.
-    assert wrong(reports["m3"]) == {**black_hole, **guarded, **foreign}
-    assert wrong(reports["w1"]) == {**black_hole, **guarded, **foreign, **rejected}
-    report = reports["m1"]
-    assert "192.0.2.1, between here and the peer, says ICMP 3/13" in detail(
-        report, "w4", "10250/tcp"
-    )
-    assert "guard" in detail(report, "w2", "8472/udp")
-    assert "HTTP/1.1 400" in detail(report, "w3", "10250/tcp")
-    (udp,) = [each for each in report["reaches"] if each["peer"] == "w5" and each["port"] == 8472]
-    assert 1396 <= udp["forward_bytes"] <= 1400
-    assert "black hole" in udp["detail"]
-    clocks = [each for each in report["findings"] if each["id"] == "clocks-agree"]
-    assert [(each["status"], each["nodes"]) for each in clocks] == [("fail", ["m2"])]
-    assert "300 s behind" in clocks[0]["message"]
 
 
 def test_who_says_no_and_who_says_nothing(tmp_path: Path) -> None:

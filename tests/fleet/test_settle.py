@@ -63,7 +63,10 @@ def icmp(sender: str, type: int, code: int, mtu: int = 0) -> IcmpError:
 
 CASES: dict[str, tuple[Raw, Evidence, Outcome, Layer, str]] = {
     "open": (open_raw(), Evidence(), Outcome.OPEN, Layer.NONE, "1500 bytes"),
-    "loss": (open_raw(answered=2), Evidence(), Outcome.OPEN, Layer.NETWORK, "1 of 3"),
+    "loss": (open_raw(sent=10, answered=8), Evidence(), Outcome.OPEN, Layer.NETWORK, "2 of 10"),
+    "one by chance": (
+        open_raw(sent=10, answered=9), Evidence(), Outcome.OPEN, Layer.NONE, "1 of 10 probes lost"
+    ),
     "black hole": (
         open_raw(forward=1400), Evidence(), Outcome.MTU, Layer.NETWORK, "black hole"
     ),

@@ -8,7 +8,16 @@ from dataclasses import replace
 
 from preflight.fleet.reach.errqueue import next_error
 from preflight.fleet.reach.model import Errand, IcmpError, Raw
-from preflight.fleet.reach.talk import NO_WAY, PATIENCE_S, TRIES, Talk, Timed, patience_of, timed
+from preflight.fleet.reach.talk import (
+    NO_WAY,
+    PATIENCE_S,
+    TRIES,
+    Talk,
+    Timed,
+    more,
+    patience_of,
+    timed,
+)
 from preflight.fleet.reach.ways import Way, way
 from preflight.fleet.reach.wire import ASK, LARGEST_BYTES, PROBE, SMALLEST_BYTES
 
@@ -46,7 +55,7 @@ def ask(talk: Talk, raw: Raw) -> bytes | None:
 
 
 def _small(talk: Talk, opened: Way, raw: Raw) -> Raw:
-    for _ in range(TRIES):
+    while more(raw):
         got, icmp = _exchange(talk, opened, raw.errand, SMALLEST_BYTES, SMALLEST_BYTES)
         raw = replace(raw, sent=raw.sent + 1, icmp=raw.icmp or icmp)
         if got is not None:

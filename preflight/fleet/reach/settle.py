@@ -22,6 +22,8 @@ _PROTOCOL_UNREACHABLE = {4: (3, 2), 6: (4, 1)}
 # "Host unreachable" of this host's own kernel: nobody answered for the address on the link.
 _HOST_UNREACHABLE = {4: (3, 1), 6: (1, 3)}
 _COMM_LENGTH = 15
+# Probes of one errand that may be lost without a word: one, by chance.
+ONE_LOST = 1
 
 
 @record
@@ -95,11 +97,12 @@ def _answered(raw: Raw, inventory: Inventory | None) -> Reach:
         return _too_big(raw, raw.back, "back from the peer")
     took = f"{raw.rtt_ms:.1f} ms" if raw.rtt_ms is not None else "in time"
     lost = raw.sent - raw.answered
-    if lost:
+    if lost > ONE_LOST:
         detail = f"{lost} of {raw.sent} probes were lost; the quickest took {took}"
         return _reach(raw, Outcome.OPEN, Layer.NETWORK, detail, warning=True)
     size = f"full packets of {raw.full} bytes" if raw.forward else "small packets"
-    return _reach(raw, Outcome.OPEN, Layer.NONE, f"{size}, {took}")
+    some = f", {lost} of {raw.sent} probes lost" if lost else ""
+    return _reach(raw, Outcome.OPEN, Layer.NONE, f"{size}, {took}{some}")
 
 
 def _echoed_by_another(errand: Errand, inventory: Inventory | None) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from preflight.fleet.reach.errqueue import next_error, want_errors
 from preflight.fleet.reach.model import Errand, IcmpError, Raw
-from preflight.fleet.reach.talk import NO_WAY, PATIENCE_S, TRIES, Talk, Timed, patience_of, timed
+from preflight.fleet.reach.talk import NO_WAY, PATIENCE_S, Talk, Timed, more, patience_of, timed
 from preflight.fleet.reach.ways import socket_of
 from preflight.fleet.reach.wire import ASK, LARGEST_BYTES, PROBE, SMALLEST_BYTES, size_of
 
@@ -46,7 +46,7 @@ def _connect(errand: Errand) -> socket.socket:
 def probe(talk: Talk, errand: Errand) -> Raw:
     """Everything about one errand over TCP."""
     raw = Raw(errand)
-    for _ in range(TRIES):
+    while more(raw):
         raw = replace(raw, sent=raw.sent + 1)
         try:
             with _connect(errand) as opened:
@@ -75,8 +75,8 @@ def probe(talk: Talk, errand: Errand) -> Raw:
 
 
 def _large(talk: Talk, raw: Raw, size: int, wanted: int) -> bool:
-    # The last try is a long one, for a host that is only slow for a moment.
-    for patience_s in (patience_of(raw), 2 * PATIENCE_S):
+    # The last tries are long ones, for a host that is only slow for a moment.
+    for patience_s in (patience_of(raw), 2 * PATIENCE_S, 2 * PATIENCE_S):
         with suppress(_Refused, OSError), _connect(raw.errand) as opened:
             got = _exchange(talk, opened, raw.errand, size, wanted, patience_s=patience_s)
             if not isinstance(got, bytes):

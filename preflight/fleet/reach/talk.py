@@ -16,7 +16,8 @@ from rules.flows import Protocol
 
 # A LAN answers within a millisecond, another continent within 300.
 PATIENCE_S = 0.8
-TRIES = 3
+# Small probes of one errand; where one of them is lost, the second figure tells loss from chance.
+TRIES, MOST_TRIES = 3, 10
 # Where the way is known to be open: this many round trips, and never less than the second figure;
 # TCP sends again after 200 ms at the earliest (TCP_RTO_MIN of the kernel's include/net/tcp.h).
 _ROUND_TRIPS = 20
@@ -60,6 +61,11 @@ class Talk:
             return None
         same = (answer.session, answer.sequence) == (sent.session, sent.sequence)
         return answer if same else None
+
+
+def more(raw: Raw) -> bool:
+    """Whether another small probe is to be sent: a few, and more where only some were answered."""
+    return raw.sent < (MOST_TRIES if 0 < raw.answered < raw.sent else TRIES)
 
 
 def patience_of(raw: Raw) -> float:
