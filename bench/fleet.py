@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,10 +30,36 @@ def run(runs: int) -> str:
         rows[f"nodeprep fleet report, {SIZES[-1]} nodes"] = answer
         rows[f"nodeprep fleet report -o html, {SIZES[-1]} nodes"] = [*answer, "-o", "html"]
         samples = side_by_side(list(rows.values()), min(runs, 5))
-    return table(list(rows), samples)
+        broken = Path(place) / "broken"
+        sampled_run(broken, SIZES[-1], broken_every=5)
+        pages = [
+            _page(Path(place), f"{SIZES[-1]} nodes", [*answer, "-o", "html"]),
+            _page(
+                Path(place),
+                f"{SIZES[-1]} nodes, a fifth of them closed",
+                [nodeprep, "fleet", "report", str(broken), "-o", "html"],
+            ),
+        ]
+    head = "| page | MiB | elements | first paint ms | slowest search ms |\n" + "| --- " * 5 + "|"
+    return "\n".join([table(list(rows), samples), "", head, *pages])
 
 
-def sampled_run(place: Path, count: int) -> None:
+def _page(place: Path, name: str, command: list[str]) -> str:
+    """A row about one page in Chromium."""
+    from bench.page import measure
+
+    path = place / "page.html"
+    with path.open("wb") as stream:
+        subprocess.run(command, stdout=stream, check=False)
+    # A letter that all have, a few, one, and all of them again.
+    seen = measure(path, ["w", "w77", "w7777", ""])
+    return (
+        f"| `{name}` | {path.stat().st_size / 2**20:.2f} | {seen['elements']} "
+        f"| {seen['first-contentful-paint']:.0f} | {max(seen['searches_ms']):.0f} |"
+    )
+
+
+def sampled_run(place: Path, count: int, broken_every: int = 500) -> None:
     """Cards and probe reports: every master and ten others each, some nodes closed to all."""
     from preflight.fleet.sampling import plan
     from tests.fleet.decks import healthy, write
@@ -47,7 +74,7 @@ def sampled_run(place: Path, count: int) -> None:
         reaches = []
         for peer in found:
             reaches.append(reach(cards[peer], 10250, "tcp"))
-            closed = ("filtered", "peer-firewall", "silence") if peer % 500 == 7 else ()
+            closed = ("filtered", "peer-firewall", "silence") if peer % broken_every == 2 else ()
             reaches.append(reach(cards[peer], 8472, "udp", *closed))
         text = json.dumps(report(cards[sender], reaches), indent=2, sort_keys=True)
         (place / f"probe-{sender:05d}.json").write_text(text)

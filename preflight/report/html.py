@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from preflight.facts.model.known import Unknown
 from preflight.finding import Finding, Status
 from preflight.report.model import Report, finding_document
+from preflight.report.plain import printable
 from rules.record import field, record
 
 if TYPE_CHECKING:
@@ -22,9 +23,20 @@ if TYPE_CHECKING:
 _ORDER = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.SKIP, Status.PASS)
 # What a page shows of each list; the JSON report has all of it. Keeps it under 5 MiB.
 MOST_FINDINGS = 2000
+MOST_FINDINGS_BYTES = 2_500_000
 MOST_NAMES = 50
-MOST_NODES = 500
 MOST_HEAT = 60
+MOST_GROUPS = 200
+MOST_LABELS = 60
+# Rows of the table of nodes that are laid out; a search looks at the rest too, as data.
+MOST_ROWS = 500
+MOST_NODES = 20_000
+# Characters of each text of a finding; markup around them all.
+_LENGTHS = {
+    "id": 120, "title": 300, "message": 2000, "expected": 500, "observed": 500, "remedy": 1000,
+}  # fmt: skip
+_MARKUP_BYTES = 500
+_NAME, _LABEL, _PAIR = 120, 40, 63
 # Ids of checks whose findings are groups of clones.
 _GROUPS = frozenset(
     {
@@ -55,21 +67,24 @@ def render(report: Report, picture: Picture | None = None) -> str:
     """The page."""
     from rules.render.templating import fill
 
+    notes = tuple(_text(note, 1000) for note in (picture.notes if picture else ()))
     findings = sorted(report.findings, key=lambda found: _ORDER.index(found.status))
+    shown = _shown(findings)
     values: dict[str, Any] = {
-        "heading": report.heading.removesuffix(
-            "".join(f". {note}" for note in (picture.notes if picture else ()))
+        "heading": _text(
+            report.heading.removesuffix(
+                "".join(f". {note}" for note in (picture.notes if picture else ()))
+            ),
+            300,
         ),
         "verdict": report.verdict.value,
         "summary": report.summary,
         "started": report.started.replace("T", " ").rstrip("Z"),
-        "findings": [
-            {**finding_document(found), "nodes": found.nodes} for found in findings[:MOST_FINDINGS]
-        ],
-        "most_names": MOST_NAMES,
+        "findings": shown,
         "groups": _groups(findings),
-        "notes": picture.notes if picture else (),
+        "notes": notes,
         "roles": (),
+        "more_roles": (),
         "nodes_left": 0,
         "ports": (),
         "labels": (),
@@ -77,22 +92,50 @@ def render(report: Report, picture: Picture | None = None) -> str:
         "heat_left": 0,
         "columns": (),
     }
-    if len(findings) > MOST_FINDINGS:
-        values["notes"] = (
-            *values["notes"],
-            f"{len(findings) - MOST_FINDINGS} more findings are in the JSON report.",
-        )
+    if len(findings) > len(shown):
+        left = f"{len(findings) - len(shown)} more findings are in the JSON report."
+        values["notes"] = (*values["notes"], left)
     if picture is not None:
         values |= _nodes(picture.deck) | _reach(picture)
     return fill("html/report.html.j2", **values)
 
 
-def _groups(findings: Sequence[Finding]) -> list[tuple[tuple[str, ...], list[str]]]:
+def _shown(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """As many as a page has room for, the worst first, each text as long as it is shown."""
+    shown: list[dict[str, Any]] = []
+    room = MOST_FINDINGS_BYTES
+    for found in findings[:MOST_FINDINGS]:
+        whole = finding_document(found)
+        document = whole | {name: _text(whole[name] or "", most) for name, most in _LENGTHS.items()}
+        nodes = _names(found.nodes)
+        room -= _MARKUP_BYTES + sum(len(str(text)) for text in (*document.values(), *nodes))
+        if room < 0:
+            break
+        document |= {"nodes": nodes, "nodes_left": len(found.nodes) - len(nodes)}
+        shown.append(document)
+    return shown
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    return [_text(name, _NAME) for name in names[:MOST_NAMES]]
+
+
+def _text(value: object, most: int) -> str:
+    """A text of another machine: one line, no character that turns others around, not too long."""
+    text = printable(str(value))
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _groups(findings: Sequence[Finding]) -> list[tuple[list[str], int, str]]:
+    """Nodes, how many more of them there are, and what they share."""
     found: dict[tuple[str, ...], list[str]] = {}
     for each in findings:
         if each.id in _GROUPS and each.status in (Status.FAIL, Status.WARN) and each.nodes:
             found.setdefault(each.nodes, []).append(f"{each.id}: {each.observed}")
-    return list(found.items())
+    return [
+        (_names(nodes), max(0, len(nodes) - MOST_NAMES), _text("; ".join(shared), 1000))
+        for nodes, shared in list(found.items())[:MOST_GROUPS]
+    ]
 
 
 def _nodes(deck: Deck) -> dict[str, Any]:
@@ -102,21 +145,26 @@ def _nodes(deck: Deck) -> dict[str, Any]:
     order = {"master": 0, "multi-master": 1, "etcd": 2, "worker": 3}
     cards = sorted(deck.cards, key=lambda item: order.get(item.card.role, 4))
     rows = [
-        {
-            "role": item.card.role,
-            "node": item.label,
-            "addresses": ", ".join(item.card.addresses),
-            "kubelet": told(item.card.kubelet),
-            "cni": f"{item.card.cni}/{item.card.cni_mode}".rstrip("/"),
-            "mtu": told(item.card.mtu),
-        }
+        [
+            _text(item.card.role or "not said", _LABEL),
+            _text(item.label, _NAME),
+            _text(", ".join(item.card.addresses), 200),
+            _text(told(item.card.kubelet), 60),
+            _text(f"{item.card.cni}/{item.card.cni_mode}".rstrip("/"), 60),
+            _text(told(item.card.mtu), 20),
+        ]
         for item in cards[:MOST_NODES]
     ]
-    return {"roles": rows, "nodes_left": max(0, len(cards) - MOST_NODES)}
+    return {
+        "roles": rows[:MOST_ROWS],
+        "more_roles": rows[MOST_ROWS:],
+        "nodes_left": max(0, len(cards) - MOST_NODES),
+    }
 
 
 def _reach(picture: Picture) -> dict[str, Any]:
     labels = sorted({label for cell in picture.cells for label in cell.flows}, key=_port)
+    labels = labels[:MOST_LABELS]
     broken = [cell for cell in picture.cells if cell.worst != "open"]
     names = list(
         dict.fromkeys(
@@ -125,21 +173,35 @@ def _reach(picture: Picture) -> dict[str, Any]:
     )
     chosen = sorted(names[:MOST_HEAT])
     by_pair = {(cell.sender, cell.peer): cell for cell in picture.cells}
-    heat = [(sender, [_cell(by_pair.get((sender, peer))) for peer in chosen]) for sender in chosen]
+    heat = [
+        (_text(sender, _NAME), [_cell(by_pair.get((sender, peer))) for peer in chosen])
+        for sender in chosen
+    ]
     return {
-        "labels": labels,
-        "columns": chosen,
+        "labels": [_text(label, _LABEL) for label in labels],
+        "columns": [_text(name, _NAME) for name in chosen],
         "heat": heat,
         "heat_left": f"{len(chosen)} of {len(names)}" if len(names) > len(chosen) else "",
-        "ports": [(*roles, row) for roles, row in sorted(picture.role_ports.items())],
+        "ports": [
+            (_text(sender, _LABEL), _text(peer, _LABEL), _shares(row))
+            for (sender, peer), row in sorted(picture.role_ports.items())
+        ],
     }
+
+
+def _shares(row: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    return {_text(label, _LABEL): share for label, share in row.items()}
 
 
 def _cell(cell: Cell | None) -> dict[str, str] | None:
     if cell is None:
         return None
-    flows = {label[:40]: [outcome, detail[:300]] for label, (outcome, detail) in cell.flows.items()}
-    return {"flows": json.dumps(flows), "pair": f"{cell.sender[:63]} to {cell.peer[:63]}"}
+    flows = {
+        _text(label, _LABEL): [_text(outcome, _LABEL), _text(detail, 300)]
+        for label, (outcome, detail) in cell.flows.items()
+    }
+    pair = f"{_text(cell.sender, _PAIR)} to {_text(cell.peer, _PAIR)}"
+    return {"flows": json.dumps(flows), "pair": pair}
 
 
 def _port(label: str) -> tuple[int, str]:

@@ -64,12 +64,6 @@ def xml_remark(text: object) -> str:
     return re.sub(r"-(?=-|$)", "?", plain(text, 200))
 
 
-def short(text: object, most: int) -> str:
-    """At most ``most`` characters; a cut shows as ``...``. For what autoescape makes safe."""
-    whole = str(text)
-    return whole if len(whole) <= most else f"{whole[: most - 3]}..."
-
-
 def shell(text: object) -> str:
     """One word of a POSIX shell."""
     return shlex.quote(str(text))
@@ -119,7 +113,6 @@ def environment() -> Environment:
         remark=remark,
         xml_remark=xml_remark,
         shell=shell,
-        short=short,
     )
     return made
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from bench.page import measure
 from tests.cli.test_main import nodeprep
-from tests.fleet.gatherings import HOSTILE, seeded
+from tests.fleet.decks import healthy, write
+from tests.fleet.gatherings import HOSTILE, reach, report, seeded
 from tests.kernel import require_kernel
 
 FLAGS = (
@@ -156,6 +159,72 @@ def test_the_page_shows_the_faults_and_asks_for_nothing(page: Path) -> None:
     assert f"{'n' * 60}..." in seen["nodes"]
     # The page's own script and the two of this test; what names hold made no element.
     assert (seen["images"], seen["scripts"]) == (0, 3)
+
+
+_FIND = """
+<pre id="seen"></pre>
+<script>
+"use strict";
+const rows = () => [...document.querySelectorAll(".node")].filter((row) => !row.hidden)
+  .map((row) => row.cells[1].textContent);
+const find = (word) => {
+  const box = document.getElementById("search");
+  box.value = word;
+  box.dispatchEvent(new Event("input", {bubbles: true}));
+  return [rows(), document.getElementById("rows").textContent];
+};
+const seen = {errors: window.errors, first: find("")[1], late: find("w698"), odd: find("</script"),
+  many: find("w")[0].length, again: find("")[0].length, title: document.title,
+  images: document.images.length};
+document.getElementById("seen").textContent = JSON.stringify(seen);
+</script>
+"""
+
+
+@pytest.mark.kernel
+def test_a_search_finds_nodes_that_are_not_laid_out(tmp_path: Path) -> None:
+    require_kernel("chromium")
+    odd = "</script><img src=x onerror=document.title=1>\u202emoc"
+    cards = healthy(697)
+    cards[-1] = replace(cards[-1], node=odd)
+    write(tmp_path / "run", cards)
+    path = tmp_path / "page.html"
+    path.write_text(nodeprep("fleet", "report", str(tmp_path / "run"), "-o", "html").stdout)
+    assert "\u202e" not in path.read_text()
+    document, log = browse(prepared(path, path.read_text(), _FIND))
+    seen = told(document, "seen")
+    assert (seen["errors"], "CONSOLE" in log, seen["images"]) == ([], False, 0)
+    assert seen["first"] == "500 of 700 nodes shown; 700 fit, search for more of a name"
+    assert seen["late"] == [["w698"], "1 of 700 nodes shown"]
+    # As text, with what turns the line around made visible.
+    (name,) = seen["odd"][0]
+    assert name.startswith("</script><img src=x onerror=")
+    assert name.endswith("\\u202emoc")
+    assert (seen["many"], seen["again"]) == (500, 500)
+    assert seen["title"] != "1"
+
+
+@pytest.mark.kernel
+def test_a_page_of_many_long_findings_keeps_its_size_and_is_quick(tmp_path: Path) -> None:
+    """Every node closed, and its reason as long as one can be."""
+    require_kernel("chromium")
+    cards = healthy(2997)
+    write(tmp_path, cards)
+    reaches = [
+        reach(peer, 8472, "udp", "filtered", "peer-firewall", "x" * 5000) for peer in cards[1:]
+    ]
+    (tmp_path / "probe.json").write_text(json.dumps(report(cards[0], reaches)))
+    done = nodeprep("fleet", "report", str(tmp_path), "-o", "html")
+    assert done.returncode == 1
+    assert 2 * 2**20 < len(done.stdout.encode()) < 5 * 2**20
+    assert "more findings are in the JSON report." in done.stdout
+    path = tmp_path / "page.html"
+    path.write_text(done.stdout)
+    seen = measure(path, ["w", "w2999"])
+    # `make bench` says how quick on an idle machine.
+    assert 0 < seen["first-contentful-paint"] < 2000
+    assert max(seen["searches_ms"]) < 1000
+    assert seen["rows"] == 1
 
 
 @pytest.mark.kernel
