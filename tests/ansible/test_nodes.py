@@ -34,8 +34,6 @@ hostname localhost
 printf 'template\\n' > /etc/hostname
 """
 SERVICES = "systemctl disable -q kubelet.service chrony.service\nsystemctl stop chrony.service\n"
-# Rules of somebody's that keep the kubelet's port shut, and a module directory of an old copy.
-FILTER = "nft add table ip site\n"
 LEFT = "mkdir -p /etc/kubernetes && touch /etc/kubernetes/kubelet.conf\n"
 HOSTS = (
     Host("m1", 11, SWAP + KERNEL),
@@ -43,7 +41,6 @@ HOSTS = (
     Host("m3", 13, NAMES),
     Host("w1", 21, KERNEL + LEFT),
     Host("w2", 22, SWAP + SERVICES + RUNTIME),
-    Host("s1", 31, SWAP + KERNEL + RUNTIME + SERVICES),
 )
 MANY = """
 [kube_control_plane]
@@ -57,14 +54,6 @@ m3
 [kube_node]
 w1
 w2
-"""
-SINGLE = """
-[kube_control_plane]
-s1
-[etcd]
-s1
-[kube_node]
-s1
 """
 
 

@@ -1,3 +1,7 @@
+# Copyright: the nodeprep authors
+# Apache-2.0 (see LICENSE) or, as you like, the
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """What each task took and changed, and how much of it was nodeprep's own."""
 
 from __future__ import annotations

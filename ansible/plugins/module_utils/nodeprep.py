@@ -1,3 +1,7 @@
+# Copyright: the nodeprep authors
+# Apache-2.0 (see LICENSE) or, as you like, the
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """The nodeprep program on the node: called with ``-o json``, its document given back."""
 
 from __future__ import annotations

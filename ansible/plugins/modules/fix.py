@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright: the nodeprep authors
-# Apache-2.0 (see LICENSE, or https://www.apache.org/licenses/LICENSE-2.0)
+# Apache-2.0 (see LICENSE) or, as you like, the
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
 

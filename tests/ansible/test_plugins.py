@@ -1,0 +1,156 @@
+"""The collection's own Python: how options become flags, and an inventory becomes a cluster."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.ansible.load import load
+
+NODEPREP = load("module_utils/nodeprep")
+NODES = load("filter/nodes")
+GROUPS = {"kube_control_plane": ["m1"], "kube_node": ["m1", "w1", "w2"], "etcd": ["m1"]}
+
+
+class Failed(Exception):
+    """What fail_json ends a module with."""
+
+
+class Module(SimpleNamespace):
+    """As far as AnsibleModule is asked; ``printed`` is what the program prints."""
+
+    def __init__(self, printed: str = "{}", code: int = 0, **params: Any) -> None:
+        super().__init__(params={"executable": "nodeprep", **params}, check_mode=False, _diff=True)
+        self.argument_spec = self.params
+        self.printed, self.code = printed, code
+        self.asked: list[tuple[list[str], dict[str, str]]] = []
+
+    def get_bin_path(self, name: str, **_: Any) -> str:
+        return f"/usr/local/bin/{name}"
+
+    def run_command(self, argv: list[str], **options: Any) -> tuple[int, str, str]:
+        self.asked.append((argv, options["environ_update"]))
+        return self.code, self.printed, "note\nnodeprep: /x: is no YAML\n"
+
+    def fail_json(self, msg: str, **_: Any) -> None:
+        raise Failed(msg)
+
+
+@pytest.mark.parametrize(
+    "value", ["--force", "a b", "$(id)", "a;b", "x\ny", "{{ 7*7 }}", "é" * 300, "'\"", "\x1b[31m"]
+)
+def test_a_hostile_value_stays_one_value(value: str) -> None:
+    module = Module(hostname=value, force=False, offline=True, only=["a", value], phase=None)
+    flags = NODEPREP.Nodeprep(module).flags_but("phase")
+    assert flags == [f"--hostname={value}", "--offline", f"--only=a,{value}"]
+
+
+def test_check_mode_is_a_dry_run_and_keeps_no_cache() -> None:
+    module = Module(json.dumps({"schema_version": 1, "changed": True, "changes": []}))
+    NODEPREP.Nodeprep(module).changing(["fix"])
+    module.check_mode = True
+    NODEPREP.Nodeprep(module).changing(["fix"])
+    (real, real_env), (dry, dry_env) = module.asked
+    assert dry == ["/usr/local/bin/nodeprep", "fix", "--dry-run", "--diff", "-o", "json"]
+    assert real == [word for word in dry if word != "--dry-run"]
+    assert "NODEPREP_CACHE_DIR" not in real_env
+    assert dry_env["NODEPREP_CACHE_DIR"] == ""
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "said"),
+    [
+        ("", 2, "nodeprep: /x: is no YAML"),
+        ("", 0, "nodeprep: /x: is no YAML"),
+        ("[]", 0, "nodeprep: /x: is no YAML"),
+        ('{"schema_version": 2}', 0, "speaks schema version 2, and this collection knows 1"),
+        ('{"schema_version": 1}', 2, "nodeprep: /x: is no YAML"),
+    ],
+)
+def test_what_is_no_document_fails_with_the_programs_own_words(
+    printed: str, code: int, said: str
+) -> None:
+    with pytest.raises(Failed, match=said):
+        NODEPREP.Nodeprep(Module(printed, code)).read(["check"])
+
+
+def test_diff_has_an_item_for_each_object() -> None:
+    changes = [{"object": "sysctl a", "before": None, "after": "1"}]
+    module = Module(json.dumps({"schema_version": 1, "changed": True, "changes": changes}))
+    nodeprep = NODEPREP.Nodeprep(module)
+    result = nodeprep.result(nodeprep.changing(["fix"]), "changes")
+    assert result["diff"] == [
+        {"before_header": "sysctl a", "after_header": "sysctl a", "before": "", "after": "1\n"}
+    ]
+    assert (result["changed"], result["changes"]) == (True, changes)
+
+
+def test_roles_are_those_of_the_groups() -> None:
+    assert NODES.roles(GROUPS) == {"m1": "master", "w1": "worker", "w2": "worker"}
+    many = {"kube_control_plane": ["a", "b"], "kube_node": [], "etcd": ["e", "a"]}
+    assert NODES.roles(many) == {"a": "multi-master", "b": "multi-master", "e": "etcd"}
+    assert NODES.roles(GROUPS, {"w1": {"nodeprep_role": "etcd"}})["w1"] == "etcd"
+
+
+@pytest.mark.parametrize(
+    ("groups", "variables", "said"),
+    [
+        ({}, {}, "no hosts in kube_control_plane"),
+        (GROUPS, {"w1": {"nodeprep_role": "boss"}}, "nodeprep_role of w1 is 'boss'"),
+        (GROUPS, {}, "no address of m1 is known: give it the variable ip"),
+        (
+            {"kube_node": ["w"]},
+            {"w": {"ip": "192.0.2.1", "nodeprep_pod_cidr": "10.0.0.0/8x"}},
+            "nodeprep_pod_cidr of w",
+        ),
+    ],
+)
+def test_what_the_inventory_does_not_say_is_an_error(
+    groups: dict[str, list[str]], variables: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(NODES.AnsibleFilterError, match=said):
+        NODES.nodes(groups, variables)
+
+
+def variables(**more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {name: {"ip": f"192.0.2.{n}"} for n, name in enumerate(("m1", "w1", "w2"), 11)}
+    return {name: {**said, **more.get(name, {})} for name, said in found.items()}
+
+
+def ranges(cards: dict[str, Any], wide: str = "10.244.0.0/16", **more: dict[str, Any]) -> list[str]:
+    made = NODES.nodes(GROUPS, variables(**more), cards, pod_subnet=wide)
+    return [item["podSubnet"] for item in made]
+
+
+def test_a_pod_range_that_a_node_has_stays_its_own() -> None:
+    assert ranges({}) == ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]
+    had = {"w1": {"node_pod_subnets": ["10.244.0.0/24"]}}
+    assert ranges(had) == ["10.244.1.0/24", "10.244.0.0/24", "10.244.2.0/24"]
+    # One that is not the cluster's, or is of one family of two, does not count.
+    assert ranges({"w1": {"node_pod_subnets": ["10.9.0.0/24"]}}) == ranges({})
+    dual = "10.244.0.0/16,fd00:10:244::/56"
+    assert ranges(had, dual)[0] == "10.244.0.0/24,fd00:10:244::/64"
+    assert ranges({"w1": {"node_pod_subnets": {"reason": "absent"}}}) == ranges({})
+
+
+def test_a_pod_range_that_the_inventory_gives_is_nobody_elses() -> None:
+    given = {"nodeprep_pod_cidr": "10.244.0.0/23"}
+    assert ranges({}, w2=given) == ["10.244.2.0/24", "10.244.3.0/24", "10.244.0.0/23"]
+
+
+def test_a_range_that_is_full_is_an_error() -> None:
+    with pytest.raises(NODES.AnsibleFilterError, match="has no /24 left for w2"):
+        ranges({}, "10.244.0.0/23")
+    with pytest.raises(NODES.AnsibleFilterError, match="does not fit"):
+        ranges({}, "10.244.0.0/25")
+
+
+def test_addresses_are_the_inventorys_and_else_the_cards() -> None:
+    said = {"m1": {"ansible_host": "192.0.2.5"}, "w1": {"ansible_host": "w1.example.net"}, "w2": {}}
+    cards = {name: {"addresses": ["198.51.100.9", "2001:db8::9"]} for name in ("w1", "w2")}
+    found = {item["name"]: item["addresses"] for item in NODES.nodes(GROUPS, said, cards)}
+    assert found["m1"] == ["192.0.2.5"]
+    assert found["w1"] == found["w2"] == ["198.51.100.9", "2001:db8::9"]
