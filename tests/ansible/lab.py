@@ -265,7 +265,8 @@ class Lab:
                 f'exec {sys.executable} -m preflight "$@"\n'
             )
             self.single.chmod(0o755)
-        self.checksum = hashlib.sha256(self.single.read_bytes()).hexdigest()
+            digest = hashlib.sha256(self.single.read_bytes()).hexdigest()
+            (self.place / "SHA256SUMS").write_text(f"{digest}  nodeprep\n")
 
     def _cable(self, name: str, server: Server) -> None:
         inside = ["nsenter", "-t", str(self.router.pid), "-n", "ip", "link"]
@@ -320,7 +321,6 @@ class Lab:
             "ansible_ssh_private_key_file": str(self.place / "key"),
             "nodeprep_become": False,
             "nodeprep_file": str(self.single),
-            "nodeprep_checksum": self.checksum,
             "nodeprep_sources": {"admins": ["203.0.113.0/24"]},
             "nodeprep_kubernetes_version": "1.37",
         }

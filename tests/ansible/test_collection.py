@@ -30,8 +30,8 @@ def laid(tmp_path: Path) -> Path:
     return place
 
 
-def run(place: Path, *argv: str) -> str:
-    """What a tool of Ansible's prints; it must end with 0."""
+def run(place: Path, *argv: str, code: int = 0) -> str:
+    """What a tool of Ansible's prints; it must end with ``code``."""
     home = place.parents[2] / "home"
     home.mkdir(exist_ok=True)
     kept = {name: text for name, text in os.environ.items() if not name.startswith("ANSIBLE_")}
@@ -51,7 +51,7 @@ def run(place: Path, *argv: str) -> str:
             "LC_ALL": "C.UTF-8",
         },
     )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == code, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout + done.stderr
 
 
@@ -92,3 +92,31 @@ def test_sanity(laid: Path) -> None:
     tests = [word for name in chosen for word in ("--test", name)]
     out = run(laid, "ansible-test", "sanity", "--python", version, "--color", "no", *tests)
     assert 'Running sanity test "validate-modules"' in out
+
+
+@pytest.mark.parametrize("sums", ["SHA256SUMS", "variable"])
+def test_a_file_that_is_not_the_released_one_is_not_copied(laid: Path, sums: str) -> None:
+    place = laid.parents[2]
+    single, target = place / "nodeprep", place / "target"
+    single.write_text("#!/bin/sh\nexit 0\n")
+    (place / "inventory.ini").write_text("[kube_node]\nlocalhost ansible_connection=local\n")
+    given = ["-e", f"nodeprep_checksum={'0' * 64}"]
+    if sums == "SHA256SUMS":
+        given = []
+        (place / "SHA256SUMS").write_text(f"{'1' * 64}  nodeprep.1\n{'0' * 64}  nodeprep\n")
+    said = run(
+        laid,
+        *("ansible-playbook", "nodeprep.kubernetes.nodes", "-i", str(place / "inventory.ini")),
+        *("-e", "nodeprep_become=false", "-e", f"nodeprep_file={single}", *given),
+        *("-e", f"ansible_python_interpreter={sys.executable}"),
+        *("-e", f"nodeprep_executable={target}"),
+        code=2,
+    )
+    assert f"its sha256 is not {'0' * 64}" in said
+    assert not target.exists()
+
+
+def test_every_variable_is_documented() -> None:
+    page = (COLLECTION.parent / "docs" / "ansible.md").read_text()
+    names = yaml.safe_load((COLLECTION / "roles" / "node" / "defaults" / "main.yml").read_text())
+    assert not [name for name in names if f"`{name}`" not in page]
