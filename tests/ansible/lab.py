@@ -188,8 +188,7 @@ class Play:
         """Host -> how long nodeprep's own processes ran."""
         found: dict[str, float] = {}
         for item in self.results:
-            spent = item["result"].get("nodeprep_ms", 0.0)
-            found[item["host"]] = found.get(item["host"], 0.0) + spent
+            found[item["host"]] = found.get(item["host"], 0.0) + item["nodeprep_ms"]
         return found
 
     def failures(self) -> list[tuple[str, str, str]]:

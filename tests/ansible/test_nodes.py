@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,16 +45,16 @@ HOSTS = (
 )
 MANY = """
 [kube_control_plane]
-m1
-m2
-m3
+m1 nodeprep_pod_cidr=10.244.0.0/24
+m2 nodeprep_pod_cidr=10.244.1.0/24
+m3 nodeprep_pod_cidr=10.244.2.0/24
 [etcd]
 m1
 m2
 m3
 [kube_node]
-w1
-w2
+w1 nodeprep_pod_cidr=10.244.3.0/24
+w2 nodeprep_pod_cidr=10.244.4.0/24
 """
 
 
@@ -109,9 +110,11 @@ def test_a_fleet_is_made_ready_and_stops_at_the_first_broken_node(lab: Lab) -> N
         )
         assert lab.verdict(name, "multi-master" if name[0] == "m" else "worker") == "ready"
 
-    mended = {name: lab.servers[name].snapshot() for name in hosts}
-    again = lab.play("nodes", MANY, "--diff", **variables)
+    # The others had their second run in the one that went on.
+    rest = hosts if os.environ.get("NODEPREP_ANSIBLE_SWEEP") else ("w2",)
+    mended = {name: lab.servers[name].snapshot() for name in rest}
+    again = lab.play("nodes", MANY, "--diff", "--limit", ",".join(rest), **variables)
     shown("again", again)
-    assert again.changed() == dict.fromkeys(hosts, 0)
-    for name in hosts:
+    assert again.changed() == dict.fromkeys(rest, 0)
+    for name in rest:
         assert not differences(mended[name], lab.servers[name].snapshot())

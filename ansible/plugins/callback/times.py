@@ -28,6 +28,7 @@ options:
 """
 
 import json
+import os
 import time
 
 from ansible.plugins.callback import CallbackBase
@@ -35,7 +36,6 @@ from ansible.plugins.callback import CallbackBase
 _KEPT = (
     "changed",
     "changes",
-    "nodeprep_ms",
     "msg",
     "verdict",
     "findings",
@@ -45,6 +45,17 @@ _KEPT = (
     "dest",
     "path",
 )
+
+
+def _command_ms(result):
+    """How long a command ran, where it was nodeprep itself."""
+    argv, delta = result.get("cmd"), result.get("delta")
+    if not (isinstance(argv, list) and argv and delta):
+        return 0.0
+    if os.path.basename(str(argv[0])) != "nodeprep":
+        return 0.0
+    hours, minutes, seconds = delta.rpartition(" ")[2].split(":")
+    return ((int(hours) * 60 + int(minutes)) * 60 + float(seconds)) * 1000
 
 
 class CallbackModule(CallbackBase):
@@ -94,7 +105,7 @@ class CallbackModule(CallbackBase):
         started = self._started.pop((host, task._uuid), None)
         took_ms = 0.0 if started is None else (time.time() - started) * 1000
         found = result._result
-        own_ms = found.get("nodeprep_ms", 0.0)
+        own_ms = found.get("nodeprep_ms") or _command_ms(found)
         self._tasks_ms[host] = self._tasks_ms.get(host, 0.0) + took_ms
         self._own_ms[host] = self._own_ms.get(host, 0.0) + own_ms
         place = self.get_option("record")
@@ -106,6 +117,7 @@ class CallbackModule(CallbackBase):
             "action": task.action,
             "status": status,
             "took_ms": round(took_ms, 1),
+            "nodeprep_ms": round(own_ms, 1),
             "result": {name: found[name] for name in _KEPT if name in found},
         }
         with open(place, "a", encoding="utf-8") as file:
