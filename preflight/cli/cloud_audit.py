@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from preflight.cli.cloudoptions import (
-    AccountOption,
-    AllowWideningOption,
-    ByAddressOption,
     EndpointOption,
-    LeaveOutOption,
-    NameOption,
-    PeerOption,
     ProfileOption,
-    QuotaOption,
     RegionOption,
-    RolesOption,
     TimeoutOption,
+    asks,
 )
 from preflight.cli.firewalloptions import OutputOption
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    KubeadmConfigOption,
-    SourceOption,
-    VersionOption,
-)
+
+NetworkOption = Annotated[
+    str, typer.Option("--network", metavar="ID", help="Only what is of this VPC or network.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +25,13 @@ def register(app: typer.Typer) -> None:
     app.command("audit")(audit)
 
 
+@asks(
+    "aws, gcp, azure, openstack or capi.",
+    without=("scope", "location", "tag"),
+    network=NetworkOption,
+)
 def audit(
-    cloud: Annotated[str, typer.Argument(metavar="CLOUD", help="aws, gcp, azure or openstack.")],
+    request: Any,
     files: Annotated[
         list[str] | None,
         typer.Argument(
@@ -53,26 +48,10 @@ def audit(
             "repeated.",
         ),
     ] = None,
-    network: Annotated[
-        str, typer.Option("--network", metavar="ID", help="Only what is of this VPC or network.")
-    ] = "",
-    role: RolesOption = "all",
-    name: NameOption = "nodeprep",
-    quota: QuotaOption = None,
-    service_account: AccountOption = None,
-    peer: PeerOption = None,
-    allow_widening: AllowWideningOption = None,
-    leave_out: LeaveOutOption = None,
-    by_address: ByAddressOption = False,
-    source: SourceOption = None,
     region: RegionOption = "",
     profile: ProfileOption = "",
     endpoint_url: EndpointOption = "",
-    timeout: TimeoutOption = 30,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    timeout: TimeoutOption = None,
     output: OutputOption = "text",
 ) -> int:
     """Compare what a cloud lets in with the policy: what is missing, what is too wide.
@@ -82,25 +61,7 @@ def audit(
     """
     from preflight.runs.cloud_apply import Reached
     from preflight.runs.cloud_audit import State, run_audit
-    from preflight.runs.cloud_policy import CloudRequest
 
-    request = CloudRequest(
-        cloud=cloud,
-        roles=role,
-        name=name,
-        network=network,
-        quotas=tuple(quota or ()),
-        accounts=tuple(service_account or ()),
-        peers=tuple(peer or ()),
-        allow_widening=tuple(allow_widening or ()),
-        leave_out=tuple(leave_out or ()),
-        by_address=by_address,
-        sources=tuple(source or ()),
-        config=config,
-        kubeadm_config=kubeadm_config,
-        kubernetes_version=kubernetes_version,
-        cni=cni,
-    )
     state = State(tuple(files or ()), live, tuple(group or ()))
     reached = Reached(region, profile, endpoint_url, timeout)
     return run_audit(request, state, reached, output=output)

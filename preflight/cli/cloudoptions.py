@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any
 
 import typer
 
-CloudArgument = Annotated[
-    str, typer.Argument(metavar="CLOUD", help="aws, gcp, azure, openstack or capi.")
-]
+from preflight.cli.options import (
+    CniOption,
+    ConfigOption,
+    KubeadmConfigOption,
+    SourceOption,
+    VersionOption,
+)
+
 RolesOption = Annotated[
     str,
     typer.Option("--role", metavar="all|ROLE,..", help="Whose rules; all: those of the cluster."),
@@ -95,8 +102,78 @@ EndpointOption = Annotated[
     str, typer.Option("--endpoint-url", metavar="URL", help="Another server of the EC2 API.")
 ]
 TimeoutOption = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--timeout", min=0.1, max=600, metavar="SECONDS", help="For one answer of the API."
+        "--timeout",
+        min=0.1,
+        max=600,
+        metavar="SECONDS",
+        help="For one answer of the API [30], or one call of the vendor's command [120].",
     ),
 ]
+
+# What every request of a cloud's rules has: option -> its field of CloudRequest, what it is, and
+# what it is where it is not given.
+_OF_REQUEST: dict[str, tuple[str, Any, Any]] = {
+    "role": ("roles", RolesOption, "all"),
+    "name": ("name", NameOption, "nodeprep"),
+    "network": ("network", NetworkOption, ""),
+    "scope": ("scope", ScopeOption, ""),
+    "location": ("location", LocationOption, ""),
+    "tag": ("tags", TagOption, None),
+    "quota": ("quotas", QuotaOption, None),
+    "service_account": ("accounts", AccountOption, None),
+    "peer": ("peers", PeerOption, None),
+    "allow_widening": ("allow_widening", AllowWideningOption, None),
+    "leave_out": ("leave_out", LeaveOutOption, None),
+    "by_address": ("by_address", ByAddressOption, False),
+    "source": ("sources", SourceOption, None),
+    "config": ("config", ConfigOption, ""),
+    "kubeadm_config": ("kubeadm_config", KubeadmConfigOption, ""),
+    "kubernetes_version": ("kubernetes_version", VersionOption, ""),
+    "cni": ("cni", CniOption, ""),
+}
+
+
+def asks(
+    clouds: str, *, without: tuple[str, ...] = (), **instead: Any
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """A command whose first parameter is a ``CloudRequest``: on the command line it is the argument
+    CLOUD and the options of a request, behind the command's own.
+
+    ``clouds``: those that it knows, for the help. ``without``: options that it does not have;
+    ``instead``: options that it explains otherwise.
+    """
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        here = {key: item for key, item in _OF_REQUEST.items() if key not in without}
+
+        def called(**given: Any) -> int:
+            from preflight.runs.cloud_policy import CloudRequest
+
+            said = {field: given.pop(key) for key, (field, _, _) in here.items()}
+            listed = {key: tuple(said[key] or ()) for key in said if _is_list(here, key)}
+            request = CloudRequest(cloud=given.pop("cloud"), **{**said, **listed})
+            return command(request, **given)
+
+        argument = Annotated[str, typer.Argument(metavar="CLOUD", help=clouds)]
+        own = list(signature(command, eval_str=True).parameters.values())[1:]
+        kind = Parameter.KEYWORD_ONLY
+        parameters = [
+            Parameter("cloud", kind, annotation=argument),
+            *(one.replace(kind=kind) for one in own),
+            *(
+                Parameter(key, kind, annotation=instead.get(key, what), default=default)
+                for key, (_, what, default) in here.items()
+            ),
+        ]
+        called.__doc__, called.__name__ = command.__doc__, command.__name__
+        called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        return called
+
+    return decorate
+
+
+def _is_list(options: dict[str, tuple[str, Any, Any]], name: str) -> bool:
+    return any(field == name and default is None for field, _, default in options.values())

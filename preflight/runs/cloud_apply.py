@@ -12,21 +12,46 @@ from rules.record import record
 
 if TYPE_CHECKING:
     from rules.cloud.document import CloudRules
-    from rules.cloudapply.converge import Plan
+    from rules.cloudapply.plan import Driver, Plan
 
-CLOUDS = ("aws",)
+CLOUDS = ("aws", "gcp", "azure", "openstack")
 FOREIGN = "not ours, so left: "
 LEFTOVER = "ours, and no role of the cluster needs it: "
+API_TIMEOUT_S = 30.0
+# What a vendor's command can do less than its cloud. `az network nsg rule create --help`, of 2.91:
+# "temporarily this argument only supports one application security group".
+COMMAND_QUOTAS = {"azure": "asgs=1"}
 
 
 @record
 class Reached:
-    """Where the API is, as the flags say. ``timeout_s``: for one answer."""
+    """Where the API is, as the flags say. ``timeout_s``: for one answer, None for the usual one."""
 
     region: str = ""
     profile: str = ""
     endpoint_url: str = ""
-    timeout_s: float = 30
+    timeout_s: float | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The flags that only AWS has."""
+        flags = {
+            "--region": self.region,
+            "--profile": self.profile,
+            "--endpoint-url": self.endpoint_url,
+        }
+        return {flag: text for flag, text in flags.items() if text}
+
+    def ec2(self) -> Any:
+        """EC2 there. Raises CommandError and CloudError."""
+        from rules.cloudapply.api import Ec2
+
+        return Ec2(
+            region=self.region,
+            profile=self.profile,
+            endpoint_url=self.endpoint_url,
+            timeout_s=API_TIMEOUT_S if self.timeout_s is None else self.timeout_s,
+        )
 
 
 def run_apply(
@@ -34,27 +59,71 @@ def run_apply(
 ) -> int:
     """Applies, or says what it would do, and prints what changed. The exit code."""
     from preflight.runs.cloud_policy import load_rules
+    from rules.cloudapply.plan import apply, make_plan
 
     check_format(output)
     if request.cloud not in CLOUDS:
         raise UsageError(f"cloud apply knows {', '.join(CLOUDS)}, not {request.cloud!r}")
-    if not request.network:
+    if request.cloud == "aws" and not request.network:
         raise UsageError("--network must name the VPC of the groups, such as vpc-0123456789abcdef0")
+    if request.cloud != "aws" and reached.given:
+        raise UsageError(f"{next(iter(reached.given))} is for aws; leave it out")
+    quota = COMMAND_QUOTAS.get(request.cloud, "")
+    if quota and not any(word.startswith(quota.split("=")[0]) for word in request.quotas):
+        request = request.but(quotas=(*request.quotas, quota))
     rules = load_rules(request)
-    from rules.cloudapply.api import Ec2
-    from rules.cloudapply.run import apply, make_plan
+    driver = _driver(rules, reached)
 
-    ec2 = Ec2(**vars(reached))
+    def show(plan: Plan) -> None:
+        """What is to be done, before it is."""
+        for line in _head(rules, plan) + _change_lines(plan, diff=False) if plan.changed else ():
+            say(line)
+
     if dry_run:
-        plan = make_plan(ec2, rules)
+        plan = make_plan(driver)
     else:
-        plan = apply(ec2, rules, _tell if sys.stderr.isatty() else lambda _: None).plan
+        plan = apply(driver, _tell if sys.stderr.isatty() else lambda _: None, show).plan
     _print(plan, rules, dry_run=dry_run, diff=diff, output=output)
     return EXIT_DONE
 
 
+def _driver(rules: CloudRules, reached: Reached) -> Driver:
+    """What speaks to the cloud of the rules."""
+    from rules.cloudapply.vendor import TIMEOUT_S
+
+    seconds = TIMEOUT_S if reached.timeout_s is None else reached.timeout_s
+    if rules.cloud == "gcp":
+        from rules.cloudapply.google import Google
+
+        return Google(rules, seconds)
+    if rules.cloud == "azure":
+        from rules.cloudapply.azure import Azure
+
+        return Azure(rules, seconds)
+    if rules.cloud == "openstack":
+        from rules.cloudapply.neutron import Neutron
+
+        return Neutron(rules, seconds)
+    from rules.cloudapply.ec2 import Aws
+
+    return Aws(reached.ec2(), rules)
+
+
 def _tell(line: str) -> None:
     say(line)
+
+
+def _head(rules: CloudRules, plan: Plan) -> list[str]:
+    place = rules.options.network or rules.options.scope
+    where = f"{rules.cloud}: {place}" if place else rules.cloud
+    return [f"{where}, roles {', '.join(rules.plan.receivers)}, policy {plan.digest}"]
+
+
+def _change_lines(plan: Plan, *, diff: bool) -> list[str]:
+    from preflight.report import firewall as report
+    from preflight.report.plain import printable
+
+    return [printable(line) for line in report.change_lines(plan.changes, diff=diff)]
 
 
 def _print(plan: Plan, rules: CloudRules, *, dry_run: bool, diff: bool, output: str) -> None:
@@ -80,11 +149,7 @@ def _print(plan: Plan, rules: CloudRules, *, dry_run: bool, diff: bool, output: 
         "widenings": [{"flow": item.flow, "why": item.why} for item in rules.widenings],
         "left_out": list(rules.left_out),
     }
-    lines = [
-        f"{rules.cloud}: {rules.options.network}, roles {', '.join(rules.plan.receivers)}, "
-        f"policy {plan.digest}",
-        *report.change_lines(plan.changes, diff=diff),
-    ]
+    lines = [*_head(rules, plan), *_change_lines(plan, diff=diff)]
     if not plan.changed:
         lines.append("nothing to change")
     elif dry_run:

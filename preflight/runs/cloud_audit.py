@@ -132,10 +132,9 @@ def _lists(document: Any, source: str) -> Lists:
 
 def _live(request: CloudRequest, reached: Reached) -> tuple[list[FoundGroup], Lists]:
     """What EC2 says now. Raises CloudError."""
-    from rules.cloudapply.api import Ec2
     from rules.parse.cloud.aws import described
 
-    ec2 = Ec2(**vars(reached))
+    ec2 = reached.ec2()
     filters = [{"Name": "vpc-id", "Values": [request.network]}] if request.network else []
     listed = ec2.every("describe_security_groups", "SecurityGroups", Filters=filters)
     groups = list(described({"SecurityGroups": listed}, "EC2"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from preflight import config as configuration
 from preflight.runs.firewall_policy import NAMEABLE, with_sources
@@ -45,9 +45,9 @@ class CloudRequest:
     kubernetes_version: str = ""
     cni: str = ""
 
-    def of_cloud(self, cloud: str) -> CloudRequest:
-        """The same request of another cloud."""
-        return CloudRequest(**{**vars(self), "cloud": cloud})
+    def but(self, **changes: Any) -> CloudRequest:
+        """The same request with other values in the named fields."""
+        return CloudRequest(**{**vars(self), **changes})
 
 
 def load_rules(request: CloudRequest) -> CloudRules:

@@ -23,7 +23,7 @@ def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     from rules.render.cloud import formats, render
 
     check_format(output)
-    request = request.of_cloud(resolve(request.cloud, form))
+    request = request.but(cloud=resolve(request.cloud, form))
     if form and form not in formats(request.cloud):
         known = ", ".join(formats(request.cloud))
         raise UsageError(f"--format takes {known} for {request.cloud}, not {form!r}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rules.errors import EXIT_INTERRUPTED, CommandError, NodeprepError
+from rules.cloudapply.failure import CloudError, Raced
+from rules.errors import CommandError
 
 CONNECT_TIMEOUT_S = 10
 # An answer that is none may be a page of HTML.
@@ -48,24 +49,6 @@ _REMEDIES = (
     ("ResponseParserError", "what answers there is not EC2"),
     ("EndpointConnectionError", "EC2 cannot be reached; are region and network right?"),
 )  # fmt: skip
-
-
-class CloudError(NodeprepError):
-    """A call that was not answered, or not with what was asked for. ``code``: EC2's own."""
-
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class Interrupted(NodeprepError):
-    """A person stopped it; ``str()`` says what was done by then."""
-
-    exit_code = EXIT_INTERRUPTED
-
-
-class Raced(CloudError):
-    """What a call was to do is done, or what it was to change has gone: read again."""
 
 
 class Ec2:

@@ -8,30 +8,10 @@ from rules.cloud.document import CloudRules, Usage
 from rules.cloud.peer import Kind
 from rules.cloudapply.live import LiveGroup, LiveRule, Permission, State, weight
 from rules.cloudapply.order import Step, Stuck, ordered
+from rules.cloudapply.plan import Plan
 from rules.cloudapply.refused import Refused
 from rules.cloudapply.wanted import FAMILIES, WantedGroup, group_names, wanted_groups
 from rules.cluster import Role
-from rules.record import record
-
-
-@record
-class Plan:
-    """What would be done. ``foreign``: rules of others in our groups, ``leftovers``: groups of
-    ours that no role needs, both left; ``warnings``: what a person must do or know.
-    """
-
-    digest: str
-    steps: tuple[Step, ...]
-    changes: tuple[Change, ...]
-    usage: tuple[Usage, ...]
-    foreign: tuple[str, ...] = ()
-    leftovers: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.steps)
 
 
 def converge(rules: CloudRules, state: State) -> Plan:

@@ -89,7 +89,8 @@ def _families(one: Bundle, rules: CloudRules) -> tuple[int, ...]:
     return tuple(sorted({net.version for net in rules.plan.cluster.pod_subnets}))
 
 
-def _tags(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
+def tags_of(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
+    """The tags of a group, by which it is known as ours."""
     return {
         **dict(rules.options.tags),
         ROLE_TAG: group.role,
@@ -115,7 +116,7 @@ def terraform(rules: CloudRules) -> dict[str, str]:
             ("name", group.name),
             ("location", location),
             ("resource_group_name", scope),
-            ("tags", _tags(rules, group)),
+            ("tags", tags_of(rules, group)),
         )
         blocks += [
             Block("resource", (f"azurerm_{kind}_security_group", _word(group.role)), body)
@@ -205,7 +206,7 @@ def arm(rules: CloudRules) -> dict[str, str]:
     ours = [f"[resourceId('{ASG}', '{group.name}')]" for group in rules.groups]
     for group in rules.groups:
         # A text that begins with a bracket would be an expression.
-        tags = {k: f"[{v}" if v.startswith("[") else v for k, v in _tags(rules, group).items()}
+        tags = {k: f"[{v}" if v.startswith("[") else v for k, v in tags_of(rules, group).items()}
         common = {"apiVersion": API_VERSION, "name": group.name, "location": location, "tags": tags}
         listed = [
             {"name": one.name, "properties": _properties(one, asg)}
@@ -241,7 +242,7 @@ def bicep(rules: CloudRules) -> dict[str, str]:
         for role in rules.elsewhere
     ]
     for group in rules.groups:
-        common = {"name": group.name, "location": location, "tags": _tags(rules, group)}
+        common = {"name": group.name, "location": location, "tags": tags_of(rules, group)}
         listed = [
             {"name": one.name, "properties": _properties(one, asg)}
             for one in security_rules(group, rules)
@@ -266,7 +267,7 @@ def script(rules: CloudRules) -> dict[str, str]:
         return peer.name if peer.kind is Kind.NAMED else rules.names[peer.name]
 
     groups = [
-        (group.name, [f"{key}={text}" for key, text in _tags(rules, group).items()])
+        (group.name, [f"{key}={text}" for key, text in tags_of(rules, group).items()])
         for group in rules.groups
     ]
     listed: list[list[str]] = []

@@ -18,7 +18,7 @@ from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 # Names that the API takes; every other protocol goes by its number.
-_NAMES = {6: "tcp", 17: "udp", 1: "icmp", 50: "esp", 51: "ah", 4: "ipip", 132: "sctp", None: "all"}
+NAMES = {6: "tcp", 17: "udp", 1: "icmp", 50: "esp", 51: "ah", 4: "ipip", 132: "sctp", None: "all"}
 PRIORITY = 1000
 
 
@@ -37,7 +37,7 @@ def firewalls(rules: CloudRules) -> Iterator[dict[str, Any]]:
                     "direction": "INGRESS",
                     "priority": PRIORITY,
                     f"target{kind}": [word(group.role, rules)],
-                    "allowed": allowed(one, _NAMES),
+                    "allowed": allowed(one, NAMES),
                 }
                 if rules.options.network:
                     made["network"] = _network(rules.options.network)

@@ -16,7 +16,7 @@ from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 # Every other protocol goes by its number.
-_NAMES = {6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp", 132: "sctp"}
+NAMES = {6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp", 132: "sctp"}
 HEAT_VERSION = "2018-08-31"
 
 
@@ -31,7 +31,7 @@ def terraform(rules: CloudRules) -> dict[str, str]:
         Block(
             "resource",
             ("openstack_networking_secgroup_v2", _word(group.role)),
-            (("name", group.name), ("description", _about(group, rules))),
+            (("name", group.name), ("description", about(group, rules))),
         )
         for group in rules.groups
     ]
@@ -64,7 +64,7 @@ def heat(rules: CloudRules) -> dict[str, str]:
     """A template of HEAT."""
     resources: dict[str, Any] = {}
     for group in rules.groups:
-        properties = {"name": group.name, "description": _about(group, rules)}
+        properties = {"name": group.name, "description": about(group, rules)}
         resources[_word(group.role)] = {
             "type": "OS::Neutron::SecurityGroup",
             "properties": properties,
@@ -110,7 +110,7 @@ def _said(rule: Rule, family: int) -> dict[str, Any]:
         "ethertype": f"IPv{family}",
     }
     if rule.protocol is not None:
-        made["protocol"] = _NAMES.get(rule.protocol, str(rule.protocol))
+        made["protocol"] = NAMES.get(rule.protocol, str(rule.protocol))
     if rule.ports is not None:
         made["port_range_min"] = rule.ports[0]
         # For ICMP the second one is the code: none means all of them.
@@ -126,7 +126,8 @@ def _name(rule: Rule, family: int, taken: set[str]) -> str:
     return slug(words, taken, most=200).replace("-", "_")
 
 
-def _about(group: CloudGroup, rules: CloudRules) -> str:
+def about(group: CloudGroup, rules: CloudRules) -> str:
+    """The description of a group."""
     return f"nodeprep: Kubernetes role {group.role}, policy {rules.plan.digest}"
 
 

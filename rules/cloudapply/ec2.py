@@ -1,39 +1,24 @@
-"""Reads the security groups of a VPC, and does what a plan says: any number of times over."""
+"""Reading EC2's groups, and writing them step by step."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rules.cloud.document import CloudRules
-from rules.cloudapply.api import CloudError, Ec2, Interrupted, Raced
-from rules.cloudapply.converge import Plan, converge
+from rules.cloudapply.api import Ec2
+from rules.cloudapply.converge import converge
+from rules.cloudapply.failure import CloudError
 from rules.cloudapply.live import LiveGroup, State, groups_of
 from rules.cloudapply.order import Step
-from rules.cloudapply.refused import Refused
+from rules.cloudapply.plan import Plan
 from rules.cloudapply.wanted import group_names
 from rules.cluster import Role
 from rules.errors import UsageError
-from rules.record import record
 from rules.render.cloud.aws import ROLE_TAG
 
-# EC2 becomes consistent in seconds, and other writers may come between: so often it is read anew.
-ROUNDS = 5
-PAUSE_S = 0.5
 # A filter takes at most 200 values (DescribeSecurityGroups in the EC2 API reference).
 _MOST_VALUES = 200
-
-
-@record
-class Outcome:
-    """``plan``: what there was to do. ``after``: the plan of what was read back, without steps.
-    ``done``: what was done, in order.
-    """
-
-    plan: Plan
-    after: Plan
-    done: tuple[str, ...]
 
 
 def read(ec2: Ec2, rules: CloudRules) -> State:
@@ -111,50 +96,25 @@ def _carriers(ec2: Ec2, groups: dict[str, LiveGroup]) -> dict[str, frozenset[str
     return {name: frozenset(interfaces) for name, interfaces in found.items()}
 
 
-def make_plan(ec2: Ec2, rules: CloudRules) -> Plan:
-    """What apply would do; writes nothing. Raises CloudError, UsageError and Refused."""
-    return converge(rules, read(ec2, rules))
+class Aws:
+    """EC2 as what ``rules.cloudapply.plan`` drives."""
 
+    title = "EC2"
 
-def apply(ec2: Ec2, rules: CloudRules, tell: Callable[[str], None] = lambda _: None) -> Outcome:
-    """Does it, and reads back that it is so. ``tell`` hears of every step that is done.
+    def __init__(self, ec2: Ec2, rules: CloudRules) -> None:
+        self._ec2, self._rules = ec2, rules
 
-    Raises Refused before anything was written, and CloudError where it stopped half-way: its line
-    says what was done by then. The next run goes on from there.
-    """
-    done: list[str] = []
-    first: Plan | None = None
-    raced: Raced | None = None
-    try:
-        for number in range(ROUNDS):
-            if number > 1:
-                time.sleep(PAUSE_S * number)
-            state = read(ec2, rules)
-            plan = converge(rules, state)
-            first = first or plan
-            if not plan.steps:
-                return Outcome(first, plan, tuple(done))
-            writer = _Writer(ec2, rules, state)
-            raced = Raced(f"read back, {plan.changes[0].object} is not what was written")
-            try:
-                for step in plan.steps:
-                    writer.carry_out(step)
-                    done.append(step.label)
-                    tell(step.label)
-            except Raced as error:
-                raced = error
-        raise raced or Raced("EC2 was not read")
-    except (CloudError, Refused) as error:
-        if isinstance(error, Refused) and not done:
-            raise
-        raise CloudError(f"{error}; {_so_far(done)}") from error
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {_so_far(done)}") from None
+    def read(self) -> State:
+        """What is there of the groups that the rules may have."""
+        return read(self._ec2, self._rules)
 
+    def plan(self, state: State) -> Plan:
+        """What of it differs, in the order of the steps."""
+        return converge(self._rules, state)
 
-def _so_far(done: list[str]) -> str:
-    """What is said of a run that stopped half-way. The call that was under way may be done too."""
-    return f"done before that: {', '.join(done) or 'nothing'}; the same command goes on from there"
+    def writer(self, state: State) -> Callable[[Step], None]:
+        """What carries out one step."""
+        return _Writer(self._ec2, self._rules, state).carry_out
 
 
 class _Writer:

@@ -1,0 +1,336 @@
+"""Network security groups of a resource group brought to a plan by `az`.
+
+https://learn.microsoft.com/en-us/cli/azure/network/nsg
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_network
+from typing import Any
+
+from rules.backend import Change
+from rules.cloud.azure import DESCRIPTION_LENGTH, FIRST_PRIORITY, LAST_PRIORITY, QUOTAS
+from rules.cloud.document import CloudRules, Usage
+from rules.cloud.peer import Kind, Peer
+from rules.cloudapply.plan import Plan
+from rules.cloudapply.refused import Refused
+from rules.cloudapply.things import MARK, Thing, VendorStep, Words, compare, content, free_name
+from rules.cloudapply.things import steps as steps_of
+from rules.cloudapply.vendor import TIMEOUT_S, Command, Vendor
+from rules.cluster import Role
+from rules.errors import UsageError
+from rules.record import field, record
+from rules.render.cloud.azure import ROLE_TAG, SecurityRule, security_rules, tags_of
+
+AZ = Command(
+    "az",
+    "Azure",
+    "https://learn.microsoft.com/cli/azure/install-azure-cli",
+    "az login",
+    ("--only-show-errors",),
+    unknown=re.compile(r"az login|az account set|AADSTS|interactive authentication is needed"),
+    gone=re.compile(r"ResourceNotFound|\(NotFound\)|ParentResourceNotFound"),
+    there=re.compile(r"SecurityRuleConflict|AnotherOperationInProgress|RetryableError"),
+)
+_NETWORK = ("network",)
+_NAME_LENGTH = 80
+_KIND = "security rule"
+_KINDS = {"asg": "application security group", "nsg": "network security group"}
+
+
+@record
+class State:
+    """What the resource group holds, as `az` lists it, by name."""
+
+    nsg: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asg: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The groups of one kind: ``nsg`` or ``asg``."""
+        return self.nsg if kind == "nsg" else self.asg
+
+
+class Azure(Words):
+    """What ``rules.cloudapply.plan`` drives. Raises UsageError where no resource group is named."""
+
+    title = "Azure"
+
+    def __init__(self, rules: CloudRules, timeout_s: float = TIMEOUT_S) -> None:
+        if not rules.options.scope:
+            raise UsageError("--scope must name the resource group of the groups")
+        self._rules = rules
+        self._vendor = Vendor(AZ, timeout_s)
+        self._place = ["--resource-group", rules.options.scope]
+        self._priorities: dict[str, set[int]] = {}
+        self._wishes: dict[tuple[str, str], int] = {}
+
+    def read(self) -> State:
+        """The network and application security groups of the resource group."""
+        found = {
+            kind: {
+                str(item.get("name")): item
+                for item in self._vendor.items(
+                    [*_NETWORK, kind, "list", *self._place, "--output", "json"]
+                )
+            }
+            for kind in ("nsg", "asg")
+        }
+        return State(found["nsg"], found["asg"])
+
+    def plan(self, state: State) -> Plan:
+        """Raises Refused where a group of that name is not ours, and where it has no room."""
+        rules = self._rules
+        for kind, title in _KINDS.items():
+            for group in rules.groups:
+                item = state.of(kind).get(group.name)
+                if item is not None and ROLE_TAG not in (item.get("tags") or {}):
+                    raise Refused(
+                        f"there is a {title} called {group.name} without the tag {ROLE_TAG}, so it "
+                        "is not ours: take another --name, or give it that tag to hand it over"
+                    )
+        live = {name: _rules(state.nsg.get(name, {})) for name in self._names()}
+        self._priorities = {
+            name: {int(item["priority"]) for item in listed} for name, listed in live.items()
+        }
+        taken = {
+            name: {str(item.get("name", "")).lower() for item in listed}
+            for name, listed in live.items()
+        }
+        things = [_live(name, item) for name, listed in live.items() for item in listed]
+        found = compare(
+            self._wanted(),
+            things,
+            lambda thing: free_name(thing.name, taken[thing.group], _NAME_LENGTH),
+        )
+        # What denies and is not wanted goes before the one that is wanted comes, and leaves room.
+        for thing in found.first:
+            self._priorities[thing.group].discard(json.loads(thing.content)["priority"])
+        usage = [*self._usage(live, found.create + found.shut_late, found.first + found.remove)]
+        made = [*self._groups(state), *steps_of(found, self), *self._tags(state)]
+        return Plan(
+            rules.plan.digest,
+            tuple(made),
+            tuple(change for step in made for change in step.changes),
+            tuple(usage),
+            tuple(
+                f"{thing.group}: {thing.name}{' (denies)' if thing.denies else ''}"
+                for thing in things
+                if not thing.own and thing.content not in self._contents()
+            ),
+            tuple(self._leftovers(state)),
+        )
+
+    def writer(self, state: State) -> Callable[[VendorStep], None]:
+        """Carries out one step."""
+        return self._vendor.carry_out
+
+    def create(self, thing: Thing) -> list[str]:
+        """To make a rule."""
+        said = json.loads(thing.content)
+        words = [
+            *_NETWORK, "nsg", "rule", "create", *self._place, "--nsg-name", thing.group,
+            "--name", thing.name, "--direction", "Inbound", "--access", said["access"],
+            "--protocol", said["protocol"], "--priority", str(self._priority(thing)),
+            "--source-port-ranges", "*", "--destination-port-ranges", *said["ports"],
+        ]  # fmt: skip
+        if "asgs" in said:
+            words += ["--source-asgs", *said["asgs"]]
+        else:
+            words += ["--source-address-prefixes", *said["sources"]]
+        words += ["--destination-address-prefixes", *said["destinations"]]
+        return [*words, "--description", thing.about, "--output", "none"]
+
+    def describe(self, thing: Thing, about: str) -> list[str]:
+        """To give a rule another description."""
+        return [
+            *_NETWORK, "nsg", "rule", "update", *self._place, "--nsg-name", thing.group,
+            "--name", thing.name, "--description", about, "--output", "none",
+        ]  # fmt: skip
+
+    def remove(self, thing: Thing) -> list[str]:
+        """To take a rule away."""
+        where = ["--nsg-name", thing.group, "--name", thing.name]
+        return [*_NETWORK, "nsg", "rule", "delete", *self._place, *where]
+
+    def _names(self) -> list[str]:
+        return [group.name for group in self._rules.groups]
+
+    def _contents(self) -> set[str]:
+        return {thing.content for thing in self._wanted()}
+
+    def _wanted(self) -> Iterator[Thing]:
+        for group in self._rules.groups:
+            for one in security_rules(group, self._rules):
+                about = f"{MARK}{one.description}"
+                if len(about) > DESCRIPTION_LENGTH:
+                    about = f"{about[: DESCRIPTION_LENGTH - 3]}..."
+                said = content(self._said(one))
+                self._wishes[group.name, said] = one.priority
+                denies = one.access == "Deny"
+                yield Thing(_KIND, group.name, one.name, said, about, denies=denies)
+
+    def _said(self, one: SecurityRule) -> dict[str, object]:
+        def asg(peer: Peer) -> str:
+            return peer.name.lower() if peer.kind is Kind.NAMED else self._rules.names[peer.name]
+
+        found: dict[str, object] = {
+            "access": one.access,
+            "protocol": one.protocol,
+            "ports": _ports(one.ports),
+            "destinations": sorted(map(_prefix, one.destinations)),
+        }
+        if one.asgs:
+            found["asgs"] = sorted(map(asg, one.asgs))
+        else:
+            found["sources"] = sorted(map(_prefix, one.sources))
+        if one.access == "Deny":
+            found["priority"] = one.priority
+        return found
+
+    def _priority(self, thing: Thing) -> int:
+        """The one that ``cloud render`` gives it, else the next that is free."""
+        taken = self._priorities.setdefault(thing.group, set())
+        wish: int = self._wishes[thing.group, thing.content]
+        if thing.denies:
+            if wish in taken:
+                raise Refused(
+                    f"{thing.group}: priority {wish} is taken by another rule, and what is not let "
+                    "in is denied there: give that rule another priority"
+                )
+            taken.add(wish)
+            return wish
+        every = (*range(wish, LAST_PRIORITY), *range(FIRST_PRIORITY, wish))
+        found: int | None = next((number for number in every if number not in taken), None)
+        if found is None:
+            raise Refused(f"{thing.group}: every priority below {LAST_PRIORITY} is taken")
+        taken.add(found)
+        return found
+
+    def _groups(self, state: State) -> Iterator[VendorStep]:
+        """Groups that are not there: those that rules name, before those that hold rules."""
+        location = self._rules.options.location
+        place = [*self._place, *(["--location", location] if location else [])]
+        for kind, title in _KINDS.items():
+            for group in self._rules.groups:
+                if group.name in state.of(kind):
+                    continue
+                tags = [f"{key}={text}" for key, text in tags_of(self._rules, group).items()]
+                argv = [*_NETWORK, kind, "create", *place, "--name", group.name, "--tags", *tags]
+                label = f"{title} {group.name}"
+                after = json.dumps({"tags": tags_of(self._rules, group)}, sort_keys=True)
+                yield VendorStep(
+                    "created", label, (*argv, "--output", "none"), (Change(label, None, after),)
+                )
+
+    def _tags(self, state: State) -> Iterator[VendorStep]:
+        for kind, title in _KINDS.items():
+            for group in self._rules.groups:
+                item = state.of(kind).get(group.name)
+                if item is None:
+                    continue
+                there, wanted = item.get("tags") or {}, tags_of(self._rules, group)
+                if all(there.get(key) == text for key, text in wanted.items()):
+                    continue
+                whole = {**there, **wanted}
+                pairs = [f"{key}={text}" for key, text in whole.items()]
+                label = f"{title} {group.name}: tags"
+                change = Change(
+                    label, json.dumps(there, sort_keys=True), json.dumps(whole, sort_keys=True)
+                )
+                argv = [*_NETWORK, kind, "update", *self._place, "--name", group.name, "--tags"]
+                yield VendorStep("changed", label, (*argv, *pairs, "--output", "none"), (change,))
+
+    def _usage(
+        self, live: dict[str, list[dict[str, Any]]], new: Iterable[Thing], old: Iterable[Thing]
+    ) -> Iterator[Usage]:
+        most = self._rules.options.quota("rules", QUOTAS["rules"])
+        new, old = list(new), list(old)
+        for name, listed in live.items():
+            more = sum(thing.group == name for thing in new)
+            less = sum(thing.group == name for thing in old)
+            if more and len(listed) + more > most:
+                raise Refused(
+                    f"{name} has {len(listed)} of {most} security rules, and {more} new ones come "
+                    f"before {less} old ones go: take rules of others out"
+                )
+            yield Usage(name, "security rules", len(listed) + more - less, most)
+
+    def _leftovers(self, state: State) -> Iterator[str]:
+        members = self._rules.plan.members
+        for role in Role:
+            name = f"{self._rules.options.name}-{role.value}"
+            for kind, title in _KINDS.items():
+                tags = state.of(kind).get(name, {}).get("tags") or {}
+                if role.value not in members and ROLE_TAG in tags:
+                    yield f"{title} {name}"
+
+
+def _rules(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """The inbound rules of a group as `az` lists it; Azure's own default ones are apart."""
+    return [
+        item
+        for item in group.get("securityRules") or ()
+        if str(item.get("direction", "")).lower() == "inbound"
+    ]
+
+
+def _live(group: str, item: dict[str, Any]) -> Thing:
+    access = str(item.get("access", "")).capitalize()
+    found: dict[str, object] = {
+        "access": access,
+        "protocol": str(item.get("protocol", "*")).capitalize(),
+        "ports": _ports(_list(item, "destinationPortRange")),
+        "destinations": sorted(
+            [_prefix(text) for text in _list(item, "destinationAddressPrefix")]
+            + [f"asg {name}" for name in _asgs(item, "destination")]
+        ),
+    }
+    if asgs := _asgs(item, "source"):
+        found["asgs"] = sorted(asgs)
+    else:
+        found["sources"] = sorted(map(_prefix, _list(item, "sourceAddressPrefix")))
+    if (ports := _list(item, "sourcePortRange")) not in ([], ["*"]):
+        found["source_ports"] = _ports(ports)
+    if access == "Deny":
+        found["priority"] = int(item["priority"])
+    about = str(item.get("description") or "")
+    own = about.startswith(MARK)
+    name = str(item.get("name"))
+    return Thing(_KIND, group, name, content(found), about, own=own, denies=access == "Deny")
+
+
+def _asgs(item: dict[str, Any], side: str) -> list[str]:
+    """The application security groups of a rule: ours by their names, others by their ids."""
+    ids = [str(one.get("id")) for one in item.get(f"{side}ApplicationSecurityGroups") or ()]
+    home = str(item.get("id", "")).lower().split("/networksecuritygroups/")[0]
+    return [
+        one.rpartition("/")[2]
+        if not home or one.lower().startswith(f"{home}/applicationsecuritygroups/")
+        else one.lower()
+        for one in ids
+    ]
+
+
+def _list(item: dict[str, Any], name: str) -> list[str]:
+    plural = f"{name}es" if name.endswith("x") else f"{name}s"
+    single = item.get(name)
+    return [str(text) for text in item.get(plural) or ([single] if single else [])]
+
+
+def _ports(words: Iterable[str]) -> list[str]:
+    def place(text: str) -> tuple[int, str]:
+        first = text.partition("-")[0]
+        return (int(first) if first.isascii() and first.isdigit() else -1, text)
+
+    return sorted(("*" if text == "0-65535" else text for text in words), key=place)
+
+
+def _prefix(text: str) -> str:
+    """A network in one way of writing; a service tag as it is."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        return text
