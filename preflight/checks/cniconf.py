@@ -22,7 +22,7 @@ from preflight.checks.registry import (
     undetermined,
     warned,
 )
-from preflight.checks.scope import is_node, not_a_node, pod_network
+from preflight.checks.scope import is_node, not_a_node, own_node, pod_network
 from preflight.cni.problem import ERROR, Context, Problem
 from preflight.cni.products import belongs, made_of_reference_plugins, product_of
 from preflight.cni.spec import NetworkConfig, effective_version
@@ -204,11 +204,7 @@ def _context(
 ) -> tuple[Context, list[Judgement]]:
     """What the file is held against, and the plugins whose versions could not be asked."""
     specs, unasked = _specs(facts, who, network)
-    settings, cluster = target.settings, target.cluster
-    name = settings.node_name or (
-        "" if isinstance(facts.identity, Unknown) else facts.identity.hostname
-    )
-    node = next((node for node in cluster.nodes if node.name == name), None)
+    cluster, node = target.cluster, own_node(facts, target)
     uplink = uplink_interface(facts)
     context = Context(
         pod_subnets=cluster.pod_subnets,
@@ -219,7 +215,7 @@ def _context(
         runtime=who.title,
         plugin_specs=specs,
         uplink_mtu=uplink.mtu if uplink else None,
-        max_pods=settings.kubelet.max_pods,
+        max_pods=target.settings.kubelet.max_pods,
     )
     return context, unasked
 

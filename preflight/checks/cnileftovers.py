@@ -28,10 +28,14 @@ _PORTMAP_CHAIN = re.compile(r"CNI-DN-[0-9a-f]{21}")
 
 @record
 class Living:
-    """Who is alive. ``ids`` None: not known, and ``reason`` says why."""
+    """Who is alive. ``ids`` None: not known, and ``reason`` says why.
+
+    ``namespaces`` are names, ``processes`` the paths of those that have none.
+    """
 
     ids: frozenset[str] | None
     namespaces: frozenset[str]
+    processes: frozenset[str]
     booted_s: float | None
     reason: str = ""
 
@@ -39,7 +43,7 @@ class Living:
         """Whether the pod behind an entry is alive; None where that is not known."""
         if age_s <= MIN_AGE_S:
             return True
-        if netns and netns.rpartition("/")[2] in self.namespaces:
+        if netns in self.processes or (netns and netns.rpartition("/")[2] in self.namespaces):
             return True
         if container in self.namespaces or (self.ids is not None and container in self.ids):
             return True
@@ -79,11 +83,13 @@ def cni_leases_live(facts: Facts, target: Target) -> Iterator[Judgement]:
 
 
 def _living(facts: Facts, cni: Cni) -> Living:
-    names = {path.rpartition("/")[2] for path in known_or(cni.namespaces, ())}
+    paths = known_or(cni.namespaces, ())
+    processes = frozenset(path for path in paths if path.startswith("/proc/"))
+    names = frozenset(path.rpartition("/")[2] for path in paths if path not in processes)
     if isinstance(cni.live_containers, Unknown):
         reason = cni.live_containers.message
-        return Living(None, frozenset(names), _since_boot_s(facts), reason)
-    return Living(frozenset(cni.live_containers), frozenset(names), None)
+        return Living(None, names, processes, _since_boot_s(facts), reason)
+    return Living(frozenset(cni.live_containers), names, processes, None)
 
 
 def _since_boot_s(facts: Facts) -> float | None:
@@ -216,7 +222,7 @@ def _chains(facts: Facts, cni: Cni, living: Living) -> Iterator[Judgement]:
             subject="chains",
         )
         return
-    live = live_chains(living.ids, _networks(cni))
+    live = live_chains({*living.ids, *living.namespaces, *_held(cni, living)}, _networks(cni))
     dead = [item for item in found if item[2] not in live]
     if dead:
         yield failed(
@@ -227,6 +233,14 @@ def _chains(facts: Facts, cni: Cni, living: Living) -> Iterator[Judgement]:
             expected="0",
             remedy=drop_chains(dead),
         )
+
+
+def _held(cni: Cni, living: Living) -> Iterator[str]:
+    """The containers of results that no runtime knows, and whose namespace is there all the same:
+    those that were put into the network by hand."""
+    for entry in known_or(cni.cache, ()):
+        if living.holds(entry.container, entry.age_s, entry.netns):
+            yield entry.container
 
 
 def live_chains(ids: Iterable[str], networks: Iterable[str]) -> frozenset[str]:

@@ -16,6 +16,7 @@ from preflight.checks.registry import (
     skipped,
     undetermined,
 )
+from preflight.checks.scope import own_node
 from preflight.facts.model import Facts, Undetermined, Unknown
 from preflight.target import Phase, Target
 from rules.access import Senders, admissions
@@ -173,7 +174,8 @@ def firewall_forwards(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield skipped("no file names the pods' range (networking.podSubnet)")
         return
     stopped = False
-    for name, packet in _pod_packets(target, subnets):
+    node = own_node(facts, target)
+    for name, packet in _pod_packets(target, subnets, node.pod_subnets if node else ()):
         traced = scene.trace(packet, "forward")
         if traced.admitted is True:
             continue
@@ -205,15 +207,23 @@ def _not_forwarded(name: str, traced: Trace, target: Target) -> Judgement:
     )
 
 
-def _pod_packets(target: Target, subnets: tuple[IPNetwork, ...]) -> Iterator[tuple[str, Packet]]:
-    """From a pod here to one elsewhere, back, and to the outside."""
+def _pod_packets(
+    target: Target, subnets: tuple[IPNetwork, ...], own: tuple[IPNetwork, ...]
+) -> Iterator[tuple[str, Packet]]:
+    """From a pod here to one elsewhere, back, and to the outside.
+
+    ``own`` are the ranges of this node, as far as they are known: rules may name only these.
+    """
     link = _POD_INTERFACES.get(target.cluster.cni.name, "cni0")
     for subnet in subnets:
         if subnet.num_addresses < 4:
             continue
         family = subnet.version
-        near = subnet[min(10, subnet.num_addresses // 2)]
+        here = next((one for one in own if one.version == family), subnet)
+        near = here[min(10, here.num_addresses // 2)]
         far = subnet[subnet.num_addresses - 2]
+        if far == near:
+            far = subnet[1]
         outside = _OUTSIDE[family]
         yield (
             f"from pod to pod (IPv{family})",

@@ -6,7 +6,7 @@ from preflight.checks.registry import Judgement, skipped, undetermined
 from preflight.facts.model import Facts, Unknown, known_or
 from preflight.facts.model.hardware import Hardware
 from preflight.target import Target
-from rules.cluster import Role
+from rules.cluster import Node, Role
 from rules.cnis import Mode, Profile, find
 from rules.version import Version, parse_version
 
@@ -25,6 +25,14 @@ def is_node(facts: Facts, target: Target) -> bool:
     if isinstance(facts.runtime, Unknown):
         return False
     return known_or(facts.runtime.kubelet, None) is not None
+
+
+def own_node(facts: Facts, target: Target) -> Node | None:
+    """This machine in the cluster file: by the name that it is given there, else its own."""
+    name = target.settings.node_name or (
+        "" if isinstance(facts.identity, Unknown) else facts.identity.hostname
+    )
+    return next((node for node in target.cluster.nodes if node.name == name), None)
 
 
 def runs_etcd(target: Target) -> bool:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from base64 import b64decode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from preflight.cni import chain
@@ -69,7 +69,7 @@ def look(*, min_age_s: float, cri_socket: str = "", cache_dir: str = DEFAULT_CAC
     names |= {item.network for item in (*leases, *entries)}
     return Seen(
         known=_known_ids(host, cri_socket),
-        namespaces=tuple(_namespaces(host)),
+        namespaces=(*_namespaces(host), *_of_processes(entries)),
         leases=leases,
         cache=entries,
         chains=tuple(
@@ -138,6 +138,13 @@ def _namespaces(host: Host) -> Iterable[Namespace]:
             status = os.stat(path)
             age = max(0.0, time.time() - status.st_mtime)
             yield Namespace(path, age, (status.st_dev, status.st_ino) in used)
+
+
+def _of_processes(entries: Iterable[CniCacheEntry]) -> Iterator[Namespace]:
+    """Those of containers that have no name, as Docker's: somebody runs in each."""
+    for path in cnistate.process_namespaces(entries):
+        with suppress(OSError):  # it went meanwhile
+            yield Namespace(path, max(0.0, time.time() - os.stat(path).st_mtime), busy=True)
 
 
 def _used_namespaces() -> set[tuple[int, int]]:

@@ -12,7 +12,7 @@ from preflight.facts import cnifiles, cnistate
 from preflight.facts.cri import candidates, pod_sandbox_ids
 from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown
-from preflight.facts.model.cni import Cni, CniFile
+from preflight.facts.model.cni import Cni, CniCacheEntry, CniFile
 from preflight.facts.model.runtime import RuntimeConfig
 from preflight.facts.plugins import read_plugins
 from preflight.facts.procs import process_names
@@ -38,9 +38,17 @@ def collect(host: Host, settings: Settings) -> Cni:
         leases=leases,
         cache=cache,
         live_containers=live(host, settings, anything=bool(leases) or bool(cache)),
-        namespaces=cnistate.pinned_namespaces(host),
+        namespaces=_namespaces(host, cache),
         traces=cnistate.read_traces(host, trace_paths(), manager_dirs()),
     )
+
+
+def _namespaces(host: Host, cache: Known[tuple[CniCacheEntry, ...]]) -> Known[tuple[str, ...]]:
+    """Those with a name, and those of containers that have none."""
+    pinned = cnistate.pinned_namespaces(host)
+    if isinstance(pinned, Unknown) or isinstance(cache, Unknown):
+        return pinned
+    return (*pinned, *cnistate.process_namespaces(cache))
 
 
 def winners(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
@@ -28,6 +29,7 @@ CONTAINER_DIRS = (
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*",
     "/run/containers/storage/overlay-containers",
 )
+_OF_PROCESS = re.compile(r"/proc/[0-9]+/ns/net")
 NAMESPACE_DIRS = ("/run/netns", "/run/docker/netns")
 
 
@@ -160,6 +162,22 @@ def _expand(host: Host, pattern: str) -> Iterator[str]:
         yield base
         return
     yield from (f"{base}/{name}" for name in names)
+
+
+def process_namespaces(entries: Iterable[CniCacheEntry]) -> tuple[str, ...]:
+    """The namespaces of libcni's results that are those of a process (Docker's containers).
+
+    A process that has its number by now, and is in this host's own network, is not meant.
+    """
+    paths = {entry.netns for entry in entries if _OF_PROCESS.fullmatch(entry.netns)}
+    return tuple(sorted(path for path in paths if _is_other_network(path)))
+
+
+def _is_other_network(path: str) -> bool:
+    try:
+        return not os.path.samefile(path, "/proc/self/ns/net")
+    except OSError:
+        return False
 
 
 def pinned_namespaces(host: Host) -> Known[tuple[str, ...]]:
