@@ -84,7 +84,8 @@ _SAID: tuple[tuple[str, str, str, str], ...] = (
         "nodeprep cni gc",
     ),
     (
-        r"container veth name (?:provided )?\(?(\S+?)\)? already exists",
+        # Of releases since 1.2 with the name of the host's end.
+        r"container veth name (?:provided )?\(?\"?(\S+?)\"?\)?(?: peer provided \(\S+\))? already",
         "attached-already",
         "the container has an interface {1} already, of an earlier ADD",
         "nodeprep cni del ID NETNS, then add it again",
@@ -235,14 +236,19 @@ def explain(failure: NodeprepError, network: NetworkConfig) -> list[Cause]:
                 "1": (match[1] or "the range") if match.re.groups else "",
                 "plugin": plugin,
                 "bridge": bridge_name(network),
-                "option": kernel_option(plugin),
+                "option": kernel_option(plugin, network),
             }
             found.append(Cause(name, _fill(meaning, values), _fill(remedy, values)))
     return found
 
 
-def kernel_option(plugin: str) -> str:
-    """The option that a plugin's kind of interface needs."""
+def kernel_option(plugin: str, network: NetworkConfig) -> str:
+    """The option that a plugin's kind of interface needs, as the network has it set up."""
+    said = next((one for one in network.plugins if one["type"] == plugin), {})
+    if plugin == "bridge" and (said.get("vlan") or said.get("vlanTrunk")):
+        # With a gateway the plugin makes a link of that VLAN on the bridge.
+        link = said.get("isGateway") or said.get("isDefaultGateway")
+        return "CONFIG_BRIDGE_VLAN_FILTERING" + (" and CONFIG_VLAN_8021Q" if link else "")
     return _OPTIONS.get(plugin, "its kind of interface")
 
 

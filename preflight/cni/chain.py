@@ -2,8 +2,9 @@
 
 Each plugin gets its own object of the file with the network's name and version, the result of
 the one before (``prevResult``), and those capabilities that it declares (``runtimeConfig``).
-ADD and CHECK go through the chain in order, DEL in reverse. Source: SPEC.md and libcni/api.go of
-https://github.com/containernetworking/cni.
+ADD, CHECK and STATUS go through the chain in order, DEL in reverse. GC is not sent: only a runtime
+knows that no ADD is on its way meanwhile, which the specification asks for. Source: SPEC.md and
+libcni/api.go of https://github.com/containernetworking/cni.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rules.record import record
 
 # CHECK, and prevResult for DEL, came with this version.
 _CHECK_SINCE = version_key("0.4.0")
+_STATUS_SINCE = version_key("1.1.0")
 
 
 class CheckUnsupported(NodeprepError):
@@ -141,6 +143,21 @@ def check(network: NetworkConfig, attachment: Attachment, caller: Caller) -> boo
         raise cache.CacheError(f"{path}: is not there: no ADD of this container is known")
     for plugin in network.plugins:
         _call("CHECK", plugin, network, version, attachment, caller, previous)
+    return True
+
+
+def status(network: NetworkConfig, caller: Caller) -> bool:
+    """Asks every plugin whether it could take a pod now.
+
+    False for a version without STATUS, where nobody was asked. Raises PluginFailure (code 50 or
+    51) where one could not.
+    """
+    version = network_version(network)
+    if version_key(version) < _STATUS_SINCE:
+        return False
+    nobody = Attachment("", "", "")
+    for plugin in network.plugins:
+        _call("STATUS", plugin, network, version, nobody, caller, None)
     return True
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from preflight import config as configuration
 from preflight.cni import journal
 from preflight.cni.between import between_nodes
-from preflight.cni.chain import Caller
+from preflight.cni.chain import Caller, status
 from preflight.cni.doctor import examine, failing
+from preflight.cni.failure import PluginFailure
 from preflight.cni.livepods import LivePod, examine_pods
 from preflight.cni.node import NodeNetwork, NoNetwork
 from preflight.cni.outside import usual_places
@@ -45,6 +46,7 @@ def run_doctor(
     if node is not None:
         places = () if offline else usual_places()
         causes += between_nodes(settings, node.network)
+        causes += _status(node.network, Caller(node.plugin_dirs, place.cache_dir))
         pods = examine_pods(node.network, Caller(node.plugin_dirs, place.cache_dir), places)
     healthy = _verdict(findings, causes, pods)
     document = {
@@ -102,6 +104,21 @@ def _runtime(settings: Settings, network: NetworkConfig | None) -> list[Cause]:
                 )
             )
     return found
+
+
+def _status(network: NetworkConfig, caller: Caller) -> list[Cause]:
+    """What a plugin itself says that keeps it from taking pods."""
+    try:
+        status(network, caller)
+    except PluginFailure as error:
+        return [
+            Cause(
+                "plugin-status",
+                f"no pod can be added: {error}",
+                f"journalctl -b, for what {error.plugin} needs and has not; nodeprep cni prove",
+            )
+        ]
+    return []
 
 
 def _verdict(

@@ -29,17 +29,17 @@ from rules.netns import inside
 from tests.cni.node import PLUGIN_DIR
 
 CALLER = chain.Caller((PLUGIN_DIR,), "/run/conformance")
-SIX = {
+SIX: dict[str, Any] = {
     "type": "host-local",
     "ranges": [[{"subnet": "fd00:10:244:1::/64"}]],
     "routes": [{"dst": "::/0"}],
 }
-FOUR = {
+FOUR: dict[str, Any] = {
     "type": "host-local",
     "ranges": [[{"subnet": "10.244.1.0/24"}]],
     "routes": [{"dst": "0.0.0.0/0"}],
 }
-DUAL = {
+DUAL: dict[str, Any] = {
     "type": "host-local",
     "ranges": [*FOUR["ranges"], *SIX["ranges"]],
     "routes": [*FOUR["routes"], *SIX["routes"]],
@@ -69,30 +69,33 @@ class Pods:
             sh("ip", "netns", "add", name)
             self.names.append(name)
         attachment = Attachment(name, f"/run/netns/{name}", **more)
+        result = chain.add(net, attachment, CALLER)
         self.added.append((net, attachment))
-        return chain.add(net, attachment, CALLER)
+        return result
 
     def check(self) -> None:
         for net, attachment in self.added:
             assert chain.check(net, attachment, CALLER)
 
     def delete(self) -> None:
-        for net, attachment in self.added:
+        added, self.added = self.added, []
+        for net, attachment in added:
             chain.delete(net, attachment, CALLER)
-        self.added.clear()
 
 
 @pytest.fixture
 def pods() -> Iterator[Pods]:
     made = Pods()
     yield made
-    made.delete()
-    for name in made.names:
-        sh("ip", "netns", "del", name)
-    for link in ("cni0", "br1"):
-        subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
-    for path in Path("/var/lib/cni/networks").glob("conf/*"):
-        path.unlink()
+    try:
+        made.delete()
+    finally:
+        for name in made.names:
+            sh("ip", "netns", "del", name)
+        for link in ("cni0", "br1"):
+            subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
+        for path in Path("/var/lib/cni/networks").glob("conf/*"):
+            path.unlink()
 
 
 def addresses(result: dict[str, Any]) -> list[str]:

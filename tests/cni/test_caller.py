@@ -262,6 +262,32 @@ def test_a_cache_that_cannot_be_written_undoes_the_add(
     assert plugins.calls[-1]["call"] == "DEL first"
 
 
+def test_status_asks_every_plugin_in_order(plugins: Recorder, caller: chain.Caller) -> None:
+    assert chain.status(network(cniVersion="1.1.0"), caller) is True
+    first, second = plugins.calls
+    assert (first["call"], second["call"]) == ("STATUS first", "STATUS second")
+    assert (first["container"], first["netns"], first["interface"]) == ("", "", "")
+    assert first["path"] == str(plugins.plugins)
+    assert second["config"] == {
+        "type": "second", "key": "kept", "name": "pods", "cniVersion": "1.1.0",
+    }  # fmt: skip
+
+
+def test_versions_before_1_1_have_no_status(plugins: Recorder, caller: chain.Caller) -> None:
+    assert chain.status(network(), caller) is False
+    assert plugins.calls == []
+    # One file for old and new runtimes: the newest version counts.
+    assert chain.status(network(cniVersions=["1.1.0"]), caller) is True
+    assert len(plugins.calls) == 2
+
+
+def test_a_plugin_that_cannot_take_pods(plugins: Recorder, caller: chain.Caller) -> None:
+    plugins.fail("second", "STATUS", '{"code": 50, "msg": "the agent does not run"}')
+    with pytest.raises(PluginFailure, match="second STATUS: the agent does not run") as caught:
+        chain.status(network(cniVersion="1.1.0"), caller)
+    assert caught.value.code == 50
+
+
 @pytest.mark.parametrize(
     ("stdout", "stderr", "said", "code"),
     [

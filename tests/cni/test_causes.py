@@ -58,6 +58,16 @@ NETWORK = load("/etc/cni/net.d/10-pods.conflist", json.dumps(bridge(bridge="br7"
             "plugin-missing",
             "nodeprep cni install",
         ),
+        (
+            "container veth name provided (eth0) already exists",
+            "attached-already",
+            "nodeprep cni del",
+        ),
+        (
+            'container veth name ("eth0") peer provided ("veth10c3aab9") already exists',
+            "attached-already",
+            "nodeprep cni del",
+        ),
         ("failed to locate iptables: exec: not found", "iptables-missing", "install iptables"),
         (
             'failed to open netns "/run/netns/x": no such file or directory',
