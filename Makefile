@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help check test lint types unit pythons docs bench prove trace-sweep cni-sweep fleet-sweep dist clean venv dev apt
+.PHONY: help check test lint types unit pythons docs bench prove trace-sweep cni-sweep cni-runtimes fleet-sweep dist clean venv dev apt
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -106,6 +106,10 @@ trace-sweep: dev
 RUNS ?= 200
 cni-sweep: dev
 	$(BIN)/python -m tests.cni.sweep $(RUNS)
+
+# With containerd 2, the newest plugins and Docker: Debian's packages, unpacked and not installed.
+cni-runtimes: dev
+	$(BIN)/python -m tests.cni.runtimes
 
 # Into dist/, the same bytes from the same sources; needs PyPI or a mirror, the nodes need nothing.
 dist: $(VENV)/.dev

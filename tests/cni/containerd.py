@@ -86,14 +86,14 @@ def write_image(path: Path) -> None:
     )
 
 
-def start(image: Path) -> str:
+def start(image: Path, config: str = CONFIG) -> str:
     """Shell: writes its configuration, starts it, imports the image. It ends with the node."""
     return f"""
 # runc makes groups in the machine's own hierarchy; they are empty once the sandboxes are gone.
 trap 'find /sys/fs/cgroup -depth -type d -name k8s.io -exec rmdir {{}} + 2> /dev/null' EXIT
 mkdir -p /etc/containerd /run/ctd
 cat > /etc/containerd/config.toml <<'END'
-{CONFIG}
+{config}
 END
 containerd --config /etc/containerd/config.toml > /run/ctd/log 2>&1 &
 echo $! > /run/ctd/pid
