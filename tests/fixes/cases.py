@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.fixes import modular
+
 _CRI = 'plugins."io.containerd.grpc.v1.cri"'
 _CRI3 = "plugins.'io.containerd.cri.v1.runtime'"
 _KUBELET = r"""
@@ -38,7 +40,8 @@ END
 class Case:
     """``mends``: the checks that do not pass before and pass after. ``arguments`` go to fix.
 
-    ``besides``: what a part of nodeprep that fix calls runs by itself.
+    ``besides``: what a part of nodeprep that fix calls runs by itself. ``program``: the module that
+    is nodeprep.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Case:
     arguments: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
+    program: str = "preflight"
 
 
 CASES = (
@@ -144,6 +148,23 @@ ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
             *("--only", "ssh-host-key-unique,hostname-resolves"),
         ),
         ("restart ssh.service",),
+    ),
+    Case(
+        "a name that Kubernetes refuses",
+        ("hostname-valid",),
+        "hostname Lab-Node; printf 'Lab-Node\\n' > /etc/hostname",
+        ("--hostname", "w8"),
+    ),
+    Case(
+        "modules",
+        ("kernel-modules", "persistent-modules"),
+        # Nothing loads on first use where kernel.modprobe is empty.
+        modular.SEED
+        + """
+printf '' > /proc/sys/kernel/modprobe
+printf 'ip_vs 1 0 - Live 0x0\\nip_vs_rr 1 0 - Live 0x0\\n' > /run/modules
+""",
+        program="tests.fixes.modular",
     ),
     Case(
         "services",

@@ -115,7 +115,7 @@ for top in ("/proc/sys/net", "/proc/sys/fs", "/proc/sys/vm", "/proc/sys/kernel")
                 found[path] = open(path, "rb").read().hex()
             except OSError:
                 pass
-for path in ("/proc/swaps", "/run/ran", "/run/effects"):
+for path in ("/proc/swaps", "/run/modules", "/run/ran", "/run/effects"):
     found[path] = open(path).read() if os.path.exists(path) else None
 found["/proc/swaps"] = sorted(found["/proc/swaps"].splitlines())
 def told(*argv):
@@ -142,7 +142,8 @@ class Node(Machine):
 
     setup = NAMESPACES + PRIVATE + "echo ready\nexec sleep 600\n"
 
-    def __init__(self, directory: Path, seed: str = "") -> None:
+    def __init__(self, directory: Path, seed: str = "", module: str = "preflight") -> None:
+        self.module = module
         super().__init__(directory)
         self.shell(seed)
 
@@ -155,7 +156,7 @@ class Node(Machine):
         return self._document("undo", *arguments, code=code)
 
     def _document(self, *arguments: str, code: int | None) -> dict[str, Any]:
-        process = self.start(sys.executable, "-m", "preflight", *arguments, "-o", "json")
+        process = self.start(sys.executable, "-m", self.module, *arguments, "-o", "json")
         out, err = process.communicate(timeout=60)
         assert code is None or process.returncode == code, f"{process.returncode}: {out}\n{err}"
         document: dict[str, Any] = json.loads(out)
