@@ -153,7 +153,7 @@ def _arm_timer(store: Store, pending: Pending, command: Sequence[str]) -> bool:
 
 
 def _import_path() -> str:
-    return str(Path(__file__).resolve().parents[1])
+    return str(Path(__file__).resolve().parents[2])
 
 
 def disarm(pending: Pending) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from preflight import __version__
+from tests.fixes.cases import CASES
+from tests.fixes.lab import Node
 from tests.kernel import require_kernel
 from tests.pythons import interpreters
 
@@ -251,3 +253,27 @@ def poisoned(good: bytes, name: str, trace: Path) -> bytes:
     source = f"open({str(trace)!r}, 'w').close()\n__version__ = '0'\n"
     code["preflight"] = (True, marshal.dumps(compile(source, "preflight", "exec")))
     return codecache._packed(code, name)
+
+
+@pytest.mark.kernel
+def test_the_timer_that_takes_rules_back_calls_the_file_itself(dist: Path, tmp_path: Path) -> None:
+    require_kernel()
+    dropping = next(case for case in CASES if case.name == "a packet filter that drops")
+    node = Node(tmp_path, dropping.seed)
+    try:
+        before = node.run("iptables-save")
+        # Stands for systemd-run: keeps what it is told to run when the time is over.
+        node.write("/run/bin/systemd-run", '#!/bin/sh\nprintf "%s\\0" "$@" > /run/armed\n')
+        node.shell("chmod 755 /run/bin/systemd-run")
+        apply = ("firewall", "apply", "--role", "master", "--confirm-within", "300")
+        node.run(sys.executable, "-S", "-E", str(dist / "nodeprep"), *apply)
+        assert "NODEPREP-INPUT" in node.run("iptables-save")
+        told = node.read("/run/armed").split("\0")[:-1]
+        command = told[told.index("--") + 1 :]
+        assert command[:3] == [sys.executable, str(dist / "nodeprep"), "firewall"]
+        # As systemd does: from the root directory, with what --setenv says and nothing else.
+        given = [word.removeprefix("--setenv=") for word in told if word.startswith("--setenv=")]
+        node.run("env", "-i", "-C", "/", f"PATH={os.environ['PATH']}", *given, *command)
+        assert node.rules(node.run("iptables-save")) == node.rules(before)
+    finally:
+        node.close()

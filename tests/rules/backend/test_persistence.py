@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.backend import foreign
-from tests.rules.backend.lab import Machine
+from tests.rules.backend.lab import ROOT, Machine
 
 pytestmark = pytest.mark.kernel
 UNIT = "/etc/systemd/system/nodeprep-firewall.service"
@@ -44,6 +44,8 @@ def test_the_unit_brings_back_what_was_confirmed(
     timer = machine.run("cat", "/run/systemd-run")
     assert f"--unit=nodeprep-rollback-{done['pending']['id']}" in timer
     assert "--on-active=" in timer
+    # `python -m preflight` is found from wherever systemd starts it.
+    assert f"--setenv=PYTHONPATH={ROOT}\n" in timer
 
     machine.firewall("confirm")
     assert f"stop nodeprep-rollback-{done['pending']['id']}.timer" in machine.run(
