@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from preflight.fixes import journal as journals
 from preflight.fixes.journal import APPLYING, DONE, UNDOING, Entry, Journal
-from preflight.fixes.kinds import ON_DISK, file, kind, object_name
+from preflight.fixes.kinds import ON_DISK, file, is_unfinished, kind, object_name
 from preflight.fixes.plan import Plan, Problem, in_order
 from preflight.fixes.steps import Effect, FixError, State
 from rules.errors import CommandError
@@ -186,13 +186,8 @@ def foreign_edits(journal: Journal) -> tuple[str, ...]:
     return tuple(
         object_name(entry.kind, entry.name)
         for entry in undo_changes(journal)
-        if not kind(entry.kind).same(entry.after, now := _now(entry)) and not _unfinished(now)
+        if not kind(entry.kind).same(entry.after, now := _now(entry)) and not is_unfinished(now)
     )
-
-
-def _unfinished(state: State) -> bool:
-    """Whether a part of nodeprep was killed in the middle of this: then nobody else changed it."""
-    return isinstance(state, dict) and bool(state.get("unfinished"))
 
 
 def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
-from preflight.fixes.journal import Entry, Journal
-from preflight.fixes.kinds import kind, object_name
+from preflight.fixes.journal import APPLYING, Entry, Journal
+from preflight.fixes.kinds import STEPWISE, is_unfinished, kind, object_name
 from preflight.fixes.kinds.file import missing_directories
 from preflight.fixes.ownfile import is_untouched
 from preflight.fixes.steps import Effect, FixError, Step
@@ -74,8 +75,30 @@ def make_plan(steps: Iterable[Step], *, force: bool = False, unfinished: Journal
         for draft in drafts.values()
         if not kind(draft.kind).same(draft.before, draft.after)
     )
-    left = () if unfinished is None else unfinished.effects
-    return Plan(entries, in_order([*left]), tuple(problems))
+    left: tuple[Effect, ...] = ()
+    if unfinished is not None:
+        left = unfinished.effects
+        entries += _half_done(unfinished, {*drafts}, problems)
+    return Plan(entries, in_order(left), tuple(problems))
+
+
+def _half_done(
+    unfinished: Journal, planned: set[tuple[str, str]], problems: list[Problem]
+) -> tuple[Entry, ...]:
+    """What a killed run began and did not end, though its check may pass by what is there of it:
+    the next moment a rollback may take that away."""
+    found = []
+    for entry in unfinished.entries:
+        if not entry.begun or entry.kind not in STEPWISE or entry.key in planned:
+            continue
+        try:
+            now = kind(entry.kind).read(entry.name)
+        except FixError as error:
+            problems.append(Problem(object_name(entry.kind, entry.name), str(error), entry.checks))
+            continue
+        if is_unfinished(now) or kind(entry.kind).same(now, entry.before):
+            found.append(replace(entry, before=now, effects=(), begun=False))
+    return tuple(found) if unfinished.status == APPLYING else ()
 
 
 def _place(step: Step) -> str:

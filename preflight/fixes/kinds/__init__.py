@@ -22,6 +22,8 @@ _MODULES = {
 }
 # What is on disk; the rest is the state of the kernel or of a service manager.
 ON_DISK = ("file", "link")
+# What a part of nodeprep makes in many steps, so that a kill can leave it half done.
+STEPWISE = ("firewall", "pod-network")
 
 
 class Kind(Protocol):
@@ -51,3 +53,8 @@ def kind(name: str) -> Kind:
 def object_name(kind: str, name: str) -> str:
     """What a change is called: a path as it is, anything else with its kind."""
     return name if kind in ON_DISK else f"{kind} {name}"
+
+
+def is_unfinished(state: State) -> bool:
+    """Whether a part of nodeprep was killed in the middle of this: then nobody else changed it."""
+    return isinstance(state, dict) and bool(state.get("unfinished"))
