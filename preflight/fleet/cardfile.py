@@ -9,9 +9,11 @@ from typing import Any
 from preflight.facts.codec import Mismatch
 from preflight.fleet.card import KIND, SCHEMA_VERSION, Card
 from preflight.fleet.fastread import read
+from rules.cluster import Role
 
 MAKE = "make it again on the node: nodeprep facts --card > FILE"
 _WHITE = " \t\r\n"
+_ROLES = frozenset(role.value for role in Role)
 
 
 class NotACard(Exception):
@@ -76,6 +78,8 @@ def _card(value: Any) -> Card | NotACard:
         card: Card = read(Card, value)
     except Mismatch as error:
         return NotACard(f"{error.place}: {error.problem}", node=name)
+    if card.role and card.role not in _ROLES:
+        return NotACard(f"role: {card.role[:20]!r} is no role", node=name)
     return card
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from math import isfinite
 from typing import Any, NamedTuple
 
 from preflight.fleet.card import Filed, Misfit
-from preflight.fleet.reach.model import label
+from preflight.fleet.reach.frames import FRAMES
+from preflight.fleet.reach.model import Layer, Outcome, label
 from preflight.fleet.readcards import read_text
+from preflight.fleet.sampling import LARGEST_K
 from rules.errors import ConfigError, UsageError
 from rules.files import read_input
 from rules.record import record
@@ -16,7 +20,11 @@ from rules.record import record
 # A probe report has about 1 KiB for each port of each peer.
 REPORT_LIMIT_BYTES = 32 * 1024 * 1024
 _REMEDY = "run the probe again, with this version of nodeprep"
-_TEXTS = ("peer", "peer_role", "protocol", "component", "outcome", "layer", "detail")
+_TEXTS = ("peer", "peer_role", "address", "protocol", "component", "outcome", "layer", "detail")
+_PROTOCOLS = frozenset({"tcp", "udp", *FRAMES})
+_OUTCOMES, _LAYERS = frozenset(map(str, Outcome)), frozenset(map(str, Layer))
+# Longer ones come from no prober.
+_LONGEST_DETAIL = 1000
 
 
 class Probed(NamedTuple):
@@ -29,6 +37,7 @@ class Probed(NamedTuple):
     sender_role: str
     peer: str
     peer_role: str
+    address: str
     label: str
     component: str
     outcome: str
@@ -50,6 +59,13 @@ class Gathered:
     plan: tuple[int, int] | None = None
 
 
+class _Report(NamedTuple):
+    """``started`` by the node's own clock, in the form that sorts."""
+
+    started: str
+    probes: list[Probed]
+
+
 def gather(directory: str) -> Gathered:
     """Everything in ``directory``: ``*.json`` of the kinds Card, ProbeReport, ListenReport and
     ProbePlan. Raises ConfigError for a directory that cannot be read, UsageError for an empty one.
@@ -60,8 +76,7 @@ def gather(directory: str) -> Gathered:
         raise ConfigError(directory, f"cannot be read: {error.strerror}") from None
     filed: list[Filed] = []
     misfits: list[Misfit] = []
-    probes: list[Probed] = []
-    probers: list[str] = []
+    reports: dict[str, list[_Report]] = {}
     plan: tuple[int, int] | None = None
     for name in names:
         path = os.path.join(directory, name)
@@ -73,20 +88,35 @@ def gather(directory: str) -> Gathered:
         kind = _kind(text)
         if kind == "ProbeReport":
             try:
-                sender, found = _read_report(json.loads(text))
-                probers.append(sender)
-                probes += found
+                sender, report = _read_report(json.loads(text))
+                reports.setdefault(sender, []).append(report)
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 problem = f"is no probe report that can be used: {str(error)[:100]}"
                 misfits.append(Misfit(path, problem, _REMEDY))
         elif kind == "ProbePlan":
-            plan = _read_plan(text) or plan
+            try:
+                plan = _read_plan(json.loads(text))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                problem = f"is no plan that can be used: {str(error)[:100]}"
+                misfits.append(Misfit(path, problem, "make it again: nodeprep fleet plan"))
         elif kind != "ListenReport":
             # Of what is broken, or nothing of ours, reading it as a card says what is wrong.
             read_text(path, text, filed, misfits)
     if not names:
         raise UsageError(f"nothing is in {directory}; gather cards and probe reports there")
-    return Gathered(tuple(filed), tuple(misfits), tuple(probes), tuple(probers), plan)
+    probes = [probe for found in reports.values() for probe in _newest(found)]
+    return Gathered(tuple(filed), tuple(misfits), tuple(probes), tuple(reports), plan)
+
+
+def _newest(reports: list[_Report]) -> Iterable[Probed]:
+    """What one node met; of a port that it probed again, only the last time counts."""
+    if len(reports) == 1:
+        return reports[0].probes
+    last: dict[tuple[str, str, str], Probed] = {}
+    for report in sorted(reports, key=lambda report: report.started):
+        for probe in report.probes:
+            last[probe.peer, probe.address, probe.label] = probe
+    return last.values()
 
 
 def _counts(name: str) -> bool:
@@ -101,11 +131,12 @@ def _kind(text: str) -> str:
     return ""
 
 
-def _read_report(value: Any) -> tuple[str, list[Probed]]:
+def _read_report(value: Any) -> tuple[str, _Report]:
     if value["schema_version"] != 1:
-        raise ValueError(f"schema_version is {value['schema_version']!r}, and 1 is known")
+        raise ValueError(f"schema_version is {str(value['schema_version'])[:20]}, and 1 is known")
     sender, role = _text(value, "node"), _text(value, "role")
-    return sender, [_probed(sender, role, each) for each in value["reaches"]]
+    probes = [_probed(sender, role, each) for each in value["reaches"]]
+    return sender, _Report(_text(value, "started"), probes)
 
 
 def _probed(sender: str, role: str, value: Any) -> Probed:
@@ -113,20 +144,23 @@ def _probed(sender: str, role: str, value: Any) -> Probed:
     for name, text in zip(_TEXTS, texts, strict=True):
         if type(text) is not str:
             raise ValueError(f"{name} is no text")
-    peer, peer_role, protocol, component, outcome, layer, detail = texts
+    peer, peer_role, address, protocol, component, outcome, layer, detail = texts
     port, warning = value["port"], value["warning"]
-    if type(port) is not int or type(warning) is not bool:
-        raise ValueError("port is no number, or warning neither true nor false")
+    if type(port) is not int or not 0 <= port <= 65535 or type(warning) is not bool:
+        raise ValueError("port is no port, or warning neither true nor false")
+    if protocol not in _PROTOCOLS or outcome not in _OUTCOMES or layer not in _LAYERS:
+        raise ValueError("protocol, outcome or layer is none that this nodeprep knows")
     return Probed(
         sender,
         role,
         peer,
         peer_role,
+        address,
         f"{port}/{protocol}" if port else label(protocol, port),
         component,
         outcome,
         layer,
-        detail,
+        detail[:_LONGEST_DETAIL],
         warning,
         _number(value, "rtt_ms"),
         _number(value, "clock_ms"),
@@ -142,15 +176,15 @@ def _text(value: Any, name: str) -> str:
 
 def _number(value: Any, name: str) -> float | None:
     found = value[name]
-    if found is not None and type(found) not in (int, float):
+    if found is not None and (type(found) not in (int, float) or not isfinite(found)):
         raise ValueError(f"{name} is no number")
     return None if found is None else float(found)
 
 
-def _read_plan(text: str) -> tuple[int, int] | None:
-    try:
-        value = json.loads(text)
-        k, seed = value["k"], value["seed"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return (k, seed) if type(k) is int and type(seed) is int else None
+def _read_plan(value: Any) -> tuple[int, int]:
+    k, seed = value["k"], value["seed"]
+    if type(k) is not int or not 1 <= k <= LARGEST_K:
+        raise ValueError(f"k is none of 1 to {LARGEST_K}")
+    if type(seed) is not int or abs(seed) >= 2**64:
+        raise ValueError("seed is no number of 64 bits")
+    return k, seed

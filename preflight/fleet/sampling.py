@@ -15,6 +15,7 @@ from rules.record import record
 ALL_PAIRS = 50
 # With 10 peers each way a broken node is missed once in 10,000 runs at the most, see ``odds``.
 DEFAULT_K = 10
+LARGEST_K = 1000
 # Nodes behind one switch; what is said of racks is said of this many.
 RACK = 40
 

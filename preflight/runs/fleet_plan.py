@@ -8,8 +8,6 @@ from typing import Any
 from rules.errors import EXIT_DONE, UsageError
 from rules.record import record
 
-LARGEST_K = 1000
-
 
 @record
 class Request:
@@ -26,6 +24,7 @@ def run_plan(request: Request) -> int:
     """Prints the plan to stdout. The same cards, k and seed give the same plan anywhere."""
     from preflight.fleet.deck import build
     from preflight.fleet.readcards import read_cards
+    from preflight.fleet.sampling import LARGEST_K
     from preflight.report.document import render
 
     if request.output not in ("json", "yaml"):

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from preflight.output import check_format
-from rules.cluster import Role
+from rules.cluster import IPAddress, Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from rules.record import record
 
@@ -63,6 +63,7 @@ def run_listen(request: Request) -> int:
         rules=FreshView().incoming,
         held_by=_held_by,
         half_open=half_open_ports,
+        known_as=_known_as(settings),
     )
     listener.open()
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -102,6 +103,12 @@ def _name(settings: Settings) -> str:
     import socket
 
     return settings.node_name or socket.gethostname()
+
+
+def _known_as(settings: Settings) -> tuple[IPAddress, ...]:
+    name = _name(settings).lower()
+    nodes = settings.cluster.nodes
+    return tuple(address for node in nodes if node.name == name for address in node.addresses)
 
 
 def _held_by(protocol: str, family: int, port: int) -> str:

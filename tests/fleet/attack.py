@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -18,17 +19,23 @@ from preflight.fleet.reach.prober import Prober
 from rules.cluster import Role
 
 KEY = bytes.fromhex("5a" * 32)
+_COUNT = itertools.count(2000)
 WRONG_PACKETS = 100_000
 SECONDS = 110
 UDP, TCP = 8472, 10250
+# By which others know this node.
+BEHIND_NAT = "198.51.100.7"
 
 
 def start(place: Path, seconds: int = SECONDS) -> subprocess.Popen[str]:
     (place / "key").write_text(KEY.hex() + "\n")
+    (place / "key").chmod(0o600)
+    node = {"name": "x", "role": "worker", "addresses": [BEHIND_NAT]}
+    (place / "cluster.yaml").write_text(json.dumps({"nodeName": "x", "nodes": [node]}))
     process = subprocess.Popen(
         [sys.executable, "-m", "preflight", "listen", "--role", "worker", "--cni", "flannel/vxlan",
          "--key", str(place / "key"), "--seconds", str(seconds), "-o", "json",
-         "--kubernetes-version", "1.37"],
+         "--kubernetes-version", "1.37", "--config", str(place / "cluster.yaml")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -50,10 +57,13 @@ def peak_mib(pid: int) -> float:
     raise AssertionError("no VmHWM")
 
 
-def right(sequence: int, port: int, protocol: int, key: bytes = KEY) -> bytes:
+def right(
+    sequence: int, port: int, protocol: int, key: bytes = KEY, to: str = "127.0.0.1"
+) -> bytes:
     message = wire.Message(
-        wire.PROBE, protocol, port, b"attacker", sequence, 0, wire.SMALLEST_BYTES, 60_000
-    )
+        wire.PROBE, protocol, port, b"attacker", sequence, 0, wire.SMALLEST_BYTES, 60_000,
+        wire.place(ip_address(to)),
+    )  # fmt: skip
     return wire.encode(key, message)
 
 
@@ -71,6 +81,8 @@ def wrong_datagrams(count: int) -> int:
         right(1, UDP, 6),
         right(1, UDP, 17)[:-1] + b"x",
         right(1, UDP, 17) + b"x",
+        # Right, and caught on its way to another node.
+        right(1, UDP, 17, to="192.0.2.9"),
     ]
     heard = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
@@ -113,7 +125,8 @@ def wrong_streams() -> int:
     header = bytearray(right(1, TCP, 6))
     header[28:32] = (2**31).to_bytes(4, "big")
     for data in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(70_000), bytes(header),
-                 right(1, TCP, 6, b"1" * 32), right(1, 6443, 6)) * 20:  # fmt: skip
+                 right(1, TCP, 6, b"1" * 32), right(1, 6443, 6),
+                 right(1, TCP, 6, to="192.0.2.9")) * 20:  # fmt: skip
         with connect() as opened:
             try:
                 opened.sendall(data)
@@ -143,6 +156,18 @@ def replays() -> tuple[int, int, int]:
     return 1, again, first
 
 
+def addressed(to: str, sent_to: str) -> int:
+    """Answers to a probe for one address that comes to another, over UDP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.connect((sent_to, UDP))
+        opened.settimeout(0.5)
+        opened.send(right(next(_COUNT), UDP, 17, to=to))
+        try:
+            return int(bool(opened.recv(65_536)))
+        except TimeoutError:
+            return 0
+
+
 def main() -> None:
     place = Path(sys.argv[1])
     process = start(place)
@@ -155,6 +180,9 @@ def main() -> None:
     under_fire = probe(prober, "tcp", TCP) and probe(prober, "udp", UDP)
     heard += wrong_streams()
     once, again, length = replays()
+    # Both addresses are this host's, and the probe is for one of them.
+    caught = addressed("127.0.0.1", "127.0.0.2")
+    behind_nat = addressed(BEHIND_NAT, "127.0.0.1")
     for opened in half_open:
         opened.close()
     after = probe(prober, "tcp", TCP) and probe(prober, "udp", UDP)
@@ -175,6 +203,8 @@ def main() -> None:
                 "answers_to_replays": again,
                 "answer_bytes": length,
                 "probe_bytes": wire.SMALLEST_BYTES,
+                "answers_to_another_nodes": caught,
+                "answers_behind_nat": behind_nat,
                 "peak_mib_before": memory_before,
                 "peak_mib": peak,
                 "stopped_after_s": time.monotonic() - stopped,

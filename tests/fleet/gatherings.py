@@ -48,6 +48,7 @@ def report(sender: Card, reaches: Iterable[dict[str, Any]]) -> dict[str, Any]:
         "kind": "ProbeReport",
         "node": sender.node,
         "role": sender.role,
+        "started": "2026-11-23T12:00:00Z",
         "reaches": list(reaches),
     }
 

@@ -121,6 +121,7 @@ class Lab:
             text = json.dumps({**cluster, "nodeName": host.name})
             (self.place / f"{host.name}.yaml").write_text(text)
         (self.place / "key").write_text("5a" * 32 + "\n")
+        (self.place / "key").chmod(0o600)
 
     def _network(self) -> list[str]:
         racks = sorted({host.rack for host in self.hosts})

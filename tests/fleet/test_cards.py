@@ -226,3 +226,10 @@ def test_names_of_any_language_are_read() -> None:
     (one,) = parse(text(card(4, node="kn\u00f6tchen-\u6f22")))
     assert isinstance(one, Card)
     assert one.node == "kn\u00f6tchen-\u6f22"
+
+
+@pytest.mark.parametrize("role", ["control-plane", "<script>", "w" * 10_000])
+def test_a_role_that_is_none_is_named(role: str) -> None:
+    (found,) = parse(text(card(1, role)))
+    assert isinstance(found, NotACard)
+    assert found.problem == f"role: {role[:20]!r} is no role"

@@ -119,6 +119,12 @@ def test_cards_alone_are_compared_as_ever(tmp_path: Path) -> None:
         '{"kind": "ProbeReport", "schema_version": 1, "node": 7, "role": "", "reaches": []}',
         '{"kind": "ProbeReport", "schema_version": 1, "node": "x", "role": "", "reaches": [{}]}',
         '{"kind": "ProbeReport", "schema_version": 1, "node": "x", "role": "", "reaches": ',
+        '{"kind": "ProbePlan", "k": -5, "seed": 1}',
+        '{"kind": "ProbePlan", "k": 10000000000, "seed": 1}',
+        '{"kind": "ProbePlan", "k": 3, "seed": 1e9}',
+        '{"kind": "ProbePlan"}',
+        '{"kind": "ProbeReport", "x": ' + "[" * 100_000,
+        "[" * 100_000,
         "not JSON at all",
         "",
     ],
@@ -129,6 +135,56 @@ def test_what_is_no_report_is_named_and_the_rest_counts(tmp_path: Path, text: st
     found = wrong(run(tmp_path)[1])
     assert {id for id, _ in found} == {"cards-usable", "peer-reachable"}
     assert found["cards-usable", str(tmp_path / "x.json")]["status"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", -1),
+        ("port", 70_000),
+        ("port", True),
+        ("protocol", "<script>"),
+        ("outcome", "fine"),
+        ("layer", "{{7*7}}"),
+        ("rtt_ms", float("nan")),
+        ("clock_ms", float("inf")),
+        ("clock_ms", "1"),
+        ("detail", None),
+    ],
+)
+def test_a_report_with_what_no_prober_writes_is_named(
+    tmp_path: Path, name: str, value: Any
+) -> None:
+    cards = healthy()
+    gathering(tmp_path, cards)
+    changed = reach(cards[1], 10250, "tcp") | {name: value}
+    (tmp_path / "x.json").write_text(json.dumps(probe_report(cards[0], [changed])))
+    found = wrong(run(tmp_path)[1])
+    assert {id for id, _ in found} == {"cards-usable", "peer-reachable"}
+    assert "is no probe report that can be used" in found[
+        "cards-usable", str(tmp_path / "x.json")
+    ]["message"]  # fmt: skip
+
+
+def test_of_two_reports_of_one_node_the_newer_counts_port_by_port(tmp_path: Path) -> None:
+    cards = healthy()
+    gathering(tmp_path, cards)
+    # m1 could not reach w4's kubelet; it can now, and reaches m2's no more.
+    again = [reach(cards[3], 10250, "tcp"), reach(cards[1], 10250, "tcp", "closed", "no-listener")]
+    newer = probe_report(cards[0], again) | {"started": "2026-11-23T12:05:00Z"}
+    # Before the older one by name.
+    (tmp_path / "again.json").write_text(json.dumps(newer))
+    found = wrong(run(tmp_path)[1])
+    assert set(found) == {("peer-reachable", "w5 8472/udp"), ("peer-reachable", "m2 10250/tcp")}
+
+
+def test_a_long_reason_is_cut(tmp_path: Path) -> None:
+    cards = healthy()
+    gathering(tmp_path, cards)
+    changed = reach(cards[1], 10250, "tcp", "filtered", "network", "x" * 100_000)
+    (tmp_path / "x.json").write_text(json.dumps(probe_report(cards[0], [changed])))
+    message = wrong(run(tmp_path)[1])["peer-reachable", "m2 10250/tcp"]["message"]
+    assert 1000 < len(message) < 1200
 
 
 def test_a_sampled_run_says_what_it_may_have_missed(tmp_path: Path) -> None:
@@ -142,9 +198,10 @@ def test_a_sampled_run_says_what_it_may_have_missed(tmp_path: Path) -> None:
 
 def test_clocks_are_measured_and_the_one_that_is_off_is_named() -> None:
     def probed(sender: str, peer: str, ahead_ms: float) -> Probed:
+        role, label = "worker", "10250/tcp"
         return Probed(
-            sender, "worker", peer, "worker", "10250/tcp", "", "open", "", "", False, 1, ahead_ms
-        )
+            sender, role, peer, role, "", label, "", "open", "", "", False, 1, ahead_ms
+        )  # fmt: skip
 
     names, off = ("a", "b", "c", "d"), {"c": -300_000.0}
     probes = [
@@ -161,7 +218,7 @@ def test_clocks_are_measured_and_the_one_that_is_off_is_named() -> None:
 
 def test_a_pair_has_the_worse_of_two_families() -> None:
     def probed(outcome: str) -> Probed:
-        return Probed("a", "", "b", "", "1/tcp", "", outcome, "", outcome, False, None, None)
+        return Probed("a", "", "b", "", "", "1/tcp", "", outcome, "", outcome, False, None, None)
 
     (cell,) = cells([probed("open"), probed("filtered"), probed("open")])
     assert (cell.worst, cell.flows) == ("filtered", {"1/tcp": ("filtered", "filtered")})

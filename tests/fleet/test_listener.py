@@ -36,6 +36,7 @@ def message(**changes: object) -> wire.Message:
         "sent_ns": 1_795_435_200_000_000_000,
         "size": wire.SMALLEST_BYTES,
         "wanted": 0,
+        "to": wire.place(ip_address("192.0.2.21")),
         "body": b"",
         **changes,
     }
@@ -73,8 +74,8 @@ def test_a_message_under_another_key_is_not_taken() -> None:
 def test_the_size_is_told_from_the_beginning_and_bounded() -> None:
     data = wire.encode(KEY, message())
     assert wire.size_of(b"") == wire.size_of(data[:10]) == 0
-    assert wire.size_of(data[:36]) == wire.SMALLEST_BYTES
-    for size in (0, 51, wire.LARGEST_BYTES + 1, 2**32 - 1):
+    assert wire.size_of(data[:52]) == wire.SMALLEST_BYTES
+    for size in (0, 67, wire.LARGEST_BYTES + 1, 2**32 - 1):
         assert wire.size_of(data[:28] + size.to_bytes(4, "big") + data[32:]) is None
     assert wire.size_of(b"HTTP") is None
 
@@ -120,6 +121,22 @@ def test_the_key_is_in_the_state_directory_by_default(
     assert place.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert len(read_key()) == 32
+
+
+def test_a_key_that_others_may_read_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = make_key(str(tmp_path / "key"))
+    read_key(str(place))
+    assert capsys.readouterr().err == ""
+    place.chmod(0o644)
+    read_key(str(place))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"nodeprep: warning: {place}: others may read the key (mode 644), and answer in a node's "
+        f"place; chmod 600 {place}\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "5a", "5a" * 31, "5a" * 33, "x" * 64, "\u00e9" * 64])
@@ -175,6 +192,7 @@ def test_a_listener_under_attack(tmp_path: Path) -> None:
     assert seen["heard_bytes"] == 0
     assert (seen["answers_to_one"], seen["answers_to_replays"]) == (1, 0)
     assert seen["answer_bytes"] <= seen["probe_bytes"]
+    assert (seen["answers_to_another_nodes"], seen["answers_behind_nat"]) == (0, 1)
     assert seen["peak_mib"] < 64
     assert 1.5 < seen["stopped_after_s"] < 6
     assert seen["code"] == 0

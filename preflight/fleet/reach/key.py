@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from preflight.fleet.reach.wire import KEY_BYTES
+from preflight.output import say
 from rules.errors import ConfigError
 from rules.files import read_input
 from rules.state import Store
 
 _NAME = "key"
+_OTHERS = 0o077
 
 
 def default_path() -> Path:
@@ -37,7 +40,8 @@ def make_key(path: str = "") -> Path:
 
 
 def read_key(path: str = "") -> bytes:
-    """The key. Raises ConfigError where it is absent, or is no key."""
+    """The key. Says on standard error that others may read it, where they may. Raises ConfigError
+    where it is absent, or is no key."""
     place = path or str(default_path())
     try:
         text = read_input(place, limit_bytes=4096).strip()
@@ -54,5 +58,10 @@ def read_key(path: str = "") -> bytes:
             place,
             f"is no key: {2 * KEY_BYTES} hexadecimal digits are wanted; "
             "remove it, and nodeprep listen makes one",
+        )
+    if place != "-" and (mode := stat.S_IMODE(os.stat(place).st_mode)) & _OTHERS:
+        say(
+            f"warning: {place}: others may read the key (mode {mode:o}), and answer in a node's "
+            f"place; chmod 600 {place}"
         )
     return key

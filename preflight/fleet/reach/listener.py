@@ -31,6 +31,7 @@ from preflight.fleet.reach.wire import (
     Replays,
     decode,
     encode,
+    place,
     size_of,
 )
 from rules.cluster import IPAddress
@@ -61,6 +62,7 @@ _Packet = tuple[bytes, pktinfo.Ancillary, Any]
 class _Connection:
     def __init__(self, opened: socket.socket, port: int, source: IPAddress) -> None:
         self.opened, self.port, self.source = opened, port, source
+        self.to = plain_address(opened.getsockname()[0])
         self.received, self.sending = bytearray(), b""
         self.until = time.monotonic() + PATIENCE_S
         self.trusted = False
@@ -68,7 +70,11 @@ class _Connection:
 
 class Listener:
     """Ports of one role: (``tcp``, 10250), (``esp``, 0) -> the families that may carry it; TCP and
-    UDP are bound in both. ``rules``, ``held_by`` and ``half_open`` say what inventories hold."""
+    UDP are bound in both.
+
+    ``rules``, ``held_by`` and ``half_open`` say what inventories hold; ``known_as``: the addresses
+    by which others know this node, beside those that it has.
+    """
 
     def __init__(
         self,
@@ -79,9 +85,11 @@ class Listener:
         rules: Rules,
         held_by: HeldBy,
         half_open: HalfOpen,
+        known_as: Iterable[IPAddress] = (),
     ) -> None:
         self._key, self._node, self._wanted = key, node, dict(ports)
         self._rules, self._held_by, self._half_open = rules, held_by, half_open
+        self._known_as = frozenset(map(place, known_as))
         self._replays = Replays()
         self._seen: dict[bytes, set[str]] = {}
         self._heard: dict[str, set[str]] = {}
@@ -166,7 +174,7 @@ class Listener:
     def _datagrams(self, opened: socket.socket, at: _At, _events: int) -> None:
         _, _, port = at
         for data, ancillary, source in _arrived(opened):
-            answer = self._answer(data, "udp", port, source[0])
+            answer = self._answer(data, "udp", port, source[0], pktinfo.destination(ancillary))
             if answer is not None:
                 _send(opened, answer, ancillary, source)
 
@@ -179,17 +187,21 @@ class Listener:
             # All sockets of a protocol get all its packets: these are for a prober of this host.
             if not data or ((told := decode(self._key, data)) and told.kind in _OF_LISTENERS):
                 continue
-            answer = self._answer(data, protocol, port, source[0])
+            to = pktinfo.destination(ancillary)
+            answer = self._answer(data, protocol, port, source[0], to)
             if answer is not None and protocol not in ECHO:
                 _send(opened, wrap(protocol, answer, next(self._count)), ancillary, source)
 
-    def _answer(self, data: bytes, protocol: str, port: int, source: str) -> bytes | None:
+    def _answer(
+        self, data: bytes, protocol: str, port: int, source: str, to: IPAddress | None
+    ) -> bytes | None:
         """The answer to a right probe; None for everything else, and nobody hears of it."""
         message = decode(self._key, data)
         if (
             message is None
             or message.kind not in (PROBE, ASK)
             or (message.protocol, message.port) != (Protocol(protocol).number, port)
+            or not self._is_for_this_host(message, to)
         ):
             self.wrong += 1
             return None
@@ -211,6 +223,10 @@ class Listener:
         most = LARGEST_BYTES if protocol == "tcp" else message.size
         size = max(SMALLEST_BYTES, min(message.wanted, most))
         return self._message(message, ANSWER, size, self._node.encode()[:64])
+
+    def _is_for_this_host(self, message: Message, to: IPAddress | None) -> bool:
+        """Sent to the address that it came to, or to one that this node has behind a NAT."""
+        return message.to in self._known_as or (to is not None and message.to == place(to))
 
     def _inventory(self, message: Message, source: IPAddress, most: int) -> bytes | None:
         """What this host knows, as much of it as ``most`` bytes hold."""
@@ -242,6 +258,7 @@ class Listener:
             time.time_ns(),
             size,
             0,
+            asked.to,
             body,
         )
         return encode(self._key, answer)
@@ -293,7 +310,8 @@ class Listener:
                 return True
             data = bytes(connection.received[:size])
             del connection.received[:size]
-            answer = self._answer(data, "tcp", connection.port, str(connection.source))
+            source = str(connection.source)
+            answer = self._answer(data, "tcp", connection.port, source, connection.to)
             if answer is None:
                 return False
             connection.trusted = True

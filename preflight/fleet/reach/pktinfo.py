@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 from struct import pack, unpack_from
+
+from rules.cluster import IPAddress
 
 # <linux/in.h>, <linux/in6.h>
 _IP_PKTINFO, _IPV6_RECVPKTINFO, _IPV6_PKTINFO = 8, 49, 50
@@ -31,3 +34,13 @@ def answering(ancillary: Ancillary) -> Ancillary:
             link_local = address[0] == 0xFE and address[1] & 0xC0 == 0x80
             return [(level, kind, pack("=16sI", address, interface if link_local else 0))]
     return []
+
+
+def destination(ancillary: Ancillary) -> IPAddress | None:
+    """The address that a datagram was sent to; None where the kernel did not say."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
+            return ip_address(data[8:12])
+        if (level, kind) == (socket.IPPROTO_IPV6, _IPV6_PKTINFO):
+            return ip_address(data[:16])
+    return None

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from preflight.fleet.reach.frames import ECHO
 from preflight.fleet.reach.model import Errand, Raw
-from preflight.fleet.reach.wire import ANSWER, ASK, INVENTORY, PROBE, Message, decode, encode
+from preflight.fleet.reach.wire import ANSWER, ASK, INVENTORY, PROBE, Message, decode, encode, place
 from rules.flows import Protocol
 
 # A LAN answers within a millisecond, another continent within 300.
@@ -47,6 +47,7 @@ class Talk:
             time.time_ns(),
             size,
             wanted,
+            place(errand.address),
         )
 
     def encode(self, message: Message) -> bytes:

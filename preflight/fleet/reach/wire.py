@@ -1,7 +1,8 @@
 """Probes and answers as bytes: each carries an HMAC under the key of the run. Pure.
 
-A message is a header, 16 bytes of HMAC-SHA256 over everything else, and a body. No answer is
-longer than the probe asked for and was itself, so that nobody can use a listener to flood others.
+A message is a header, 16 bytes of HMAC-SHA256 over everything else, and a body. A probe names the
+address that it is for, so that one caught on its way is none to another node. No answer is longer
+than the probe asked for and was itself, so that nobody can use a listener to flood others.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import hashlib
 import hmac
 from struct import Struct
 
+from rules.cluster import IPAddress
 from rules.record import record
 
 MAGIC = b"NPR1"
-# magic, kind, IP protocol, port, session, sequence, time in ns since 1970, size, size wanted back
-_HEADER = Struct("!4sBBH8sIQII")
+# magic, kind, IP protocol, port, session, sequence, time in ns since 1970, size, size wanted back,
+# address
+_HEADER = Struct("!4sBBH8sIQII16s")
 MAC_BYTES = 16
 OVERHEAD_BYTES = _HEADER.size + MAC_BYTES
 # Room for the answer to the smallest probe, with the longest node name.
@@ -30,7 +33,7 @@ class Message:
     """``sequence`` counts the probes of one ``session`` (8 random bytes); an answer repeats both.
 
     ``sent_ns`` is the sender's clock, ``size`` the whole message in bytes, ``wanted`` the size that
-    the answer is to have.
+    the answer is to have. ``to`` is the address that was probed, see ``place``.
     """
 
     kind: int
@@ -41,7 +44,13 @@ class Message:
     sent_ns: int
     size: int
     wanted: int
+    to: bytes
     body: bytes = b""
+
+
+def place(address: IPAddress) -> bytes:
+    """16 bytes: of an IPv4 address those of the IPv6 one that stands for it (RFC 4291, 2.5.5.2)."""
+    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
 
 
 def encode(key: bytes, message: Message) -> bytes:
@@ -56,6 +65,7 @@ def encode(key: bytes, message: Message) -> bytes:
         message.sent_ns,
         message.size,
         message.wanted,
+        message.to,
     )
     body = message.body.ljust(message.size - OVERHEAD_BYTES, b"\0")
     return header + _mac(key, header, body) + body
@@ -82,8 +92,8 @@ def decode(key: bytes, data: bytes) -> Message | None:
     mac, body = data[_HEADER.size : OVERHEAD_BYTES], data[OVERHEAD_BYTES:]
     if not hmac.compare_digest(mac, _mac(key, header, body)):
         return None
-    _, kind, protocol, port, session, sequence, sent_ns, size, wanted = _HEADER.unpack(header)
-    return Message(kind, protocol, port, session, sequence, sent_ns, size, wanted, body)
+    _, kind, protocol, port, session, sequence, sent_ns, size, wanted, to = _HEADER.unpack(header)
+    return Message(kind, protocol, port, session, sequence, sent_ns, size, wanted, to, body)
 
 
 def _mac(key: bytes, header: bytes, body: bytes) -> bytes:
