@@ -9,7 +9,7 @@ from preflight.report.model import Report
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
-    from preflight.report.html import Picture
+    from preflight.report.picture import Picture
 
 FORMATS = ("text", "json", "yaml", "junit", "sarif", "html")
 
@@ -46,7 +46,8 @@ def render(
     stream: TextIO,
     picture: Picture | None = None,
 ) -> str:
-    """The report as text in ``form``; ``picture`` is what a page of many nodes has beside it.
+    """The report as text in ``form``; ``picture`` is what is shown of many nodes beside it: on a
+    page, on a terminal, and in a pipe where ``verbose``.
 
     Raises UsageError for a format that does not exist."""
     check_format(form)
@@ -59,6 +60,7 @@ def render(
             quiet=quiet,
             verbose=verbose,
             width=terminal_width(stream),
+            picture=picture if verbose or (stream.isatty() and not quiet) else None,
         )
     if form in ("json", "yaml"):
         from preflight.report import document as writer

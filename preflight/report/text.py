@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from preflight.finding import Finding, Severity, Status
 from preflight.report.model import CheckReport, Report, Verdict
 from preflight.report.plain import fold, printable
 from preflight.target import Phase
+
+if TYPE_CHECKING:
+    from preflight.report.picture import Picture
 
 # What needs doing comes last: it is what stays on the screen.
 ORDER = (Status.PASS, Status.SKIP, Status.UNKNOWN, Status.WARN, Status.FAIL)
@@ -40,13 +44,19 @@ def render(
     quiet: bool = False,
     verbose: bool = False,
     width: int = 0,
+    picture: Picture | None = None,
 ) -> str:
     """The whole report. ``quiet``: only what needs doing. ``verbose``: every subject and source.
 
-    ``width`` in columns, 0 where lines may be of any length (a pipe).
+    ``width`` in columns, 0 where lines may be of any length (a pipe). ``picture``: tables of many
+    nodes, before the findings.
     """
     paint = _Painter(colour)
     lines = [] if quiet else [fold(printable(report.heading), width, ""), ""]
+    if picture is not None:
+        from preflight.report import tables
+
+        lines += tables.render(picture, report.findings)
     shown = [
         found
         for found in report.findings

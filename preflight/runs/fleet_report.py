@@ -37,8 +37,8 @@ def run_fleet_report(request: Request) -> int:
     from preflight.fleet.gathered import gather
     from preflight.report.fleet import CompareReport
     from preflight.report.formats import check_format, render
-    from preflight.report.html import Picture
     from preflight.report.model import EXIT_CODES
+    from preflight.report.picture import Picture
     from preflight.runs.check import split
 
     check_format(request.output)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from preflight.fleet.answer import cells, clocks
+from preflight.checks.registry import registry
+from preflight.engine import run_comparisons
+from preflight.fleet.answer import cells, clocks, role_ports, sort
+from preflight.fleet.compare import COMPARISONS
+from preflight.fleet.deck import build
 from preflight.fleet.gathered import Probed, gather
+from preflight.report.fleet import CompareReport
+from preflight.report.formats import render
+from preflight.report.picture import Picture
+from preflight.report.tables import mark
 from rules.errors import ConfigError, UsageError
 from tests.cli.test_main import nodeprep
 from tests.fleet.decks import healthy, sealed, write
@@ -268,3 +279,61 @@ def test_a_plan_refuses_what_makes_no_sense(tmp_path: Path, flags: list[str]) ->
     write(tmp_path, healthy())
     done = nodeprep("fleet", "plan", str(tmp_path), *flags)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _picture(place: Path) -> tuple[Picture, CompareReport]:
+    gathered = gather(str(place))
+    deck = build(gathered.filed)
+    probes = sort(gathered, deck)
+    findings = tuple(run_comparisons(deck, COMPARISONS, registry()))
+    made = CompareReport("kubernetes", (), "2026-11-23T12:00:00Z", 1, findings)
+    return Picture(deck, cells(probes.every), role_ports(probes.plain)), made
+
+
+def test_a_terminal_has_the_tables_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    picture, made = _picture(tmp_path)
+
+    def shown(stream: io.StringIO, *, quiet: bool = False, verbose: bool = False) -> str:
+        return render(
+            made, "text", quiet=quiet, verbose=verbose, stream=stream, picture=picture
+        )  # fmt: skip
+
+    text = shown(_Terminal())
+    page = render(made, "html", quiet=False, verbose=False, stream=io.StringIO(), picture=picture)
+    # Row by row, the marks that the page's script makes of the same cells.
+    rows = re.findall(
+        r'<tr><th scope="row">([^<]*)</th>\s*((?:<td(?: class="none")?>.*?</td>\s*)+)', page
+    )
+    lines = iter(text.partition("Who reaches whom: ")[2].splitlines()[2:])
+    heat = [(name, cells) for name, cells in rows if "data-flows" in cells]
+    assert len(heat) == 8
+    for name, found in heat:
+        marks = []
+        for flows in re.findall(
+            r"<td(?: class=\"none\")?>(?:<button[^>]* data-flows=\"([^\"]*)\")?", found
+        ):
+            told = json.loads(unescape(flows)) if flows else {}
+            marks.append(mark(outcome for outcome, _ in told.values()))
+        line = next(lines)
+        assert unescape(name) in line
+        assert line.split()[-len(marks) :] == marks
+    for heading in ("Nodes by role", "Clones and duplicates", "Ports by role"):
+        assert heading in page
+        assert heading in text
+    # Of the flows only those with something broken have a table.
+    assert "Who reaches whom at 8472/udp" in text
+    assert "Who reaches whom at 6443/tcp" not in text
+    assert all(line.isprintable() for line in text.splitlines())
+    # In a pipe only where asked for, and never where only what needs doing is.
+    assert "Nodes by role" not in shown(io.StringIO())
+    assert "Nodes by role" in shown(io.StringIO(), verbose=True)
+    assert "Nodes by role" not in shown(_Terminal(), quiet=True)
