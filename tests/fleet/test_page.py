@@ -58,6 +58,10 @@ if (document.querySelector(".heat")) {
   seen.focused = document.activeElement === broken;
   seen.reason = document.getElementById("reason").textContent;
   seen.label = broken.getAttribute("aria-label");
+  // A colour of its own for what is broken, for what is open, and for what was not probed.
+  seen.colours = new Set([broken, button("m1 to w5"), button("w4 to m1")].map((item) =>
+    getComputedStyle(item.parentNode).backgroundColor)
+    .concat(getComputedStyle(document.querySelector("td.none")).backgroundColor)).size;
   seen.mark = broken.textContent + button("m1 to w5").textContent + button("w4 to m1").textContent;
   set("flow", "8472/udp", "change");
   seen.mark_udp = broken.textContent + button("m1 to w5").textContent;
@@ -155,6 +159,7 @@ def test_the_page_shows_the_faults_and_asks_for_nothing(page: Path) -> None:
     assert seen["reason"].startswith("m1 to w4. 10250/tcp rejected: 192.0.2.1 says ICMP 3/13")
     assert seen["label"] == "m1 to w4: rejected"
     assert (seen["mark"], seen["mark_udp"]) == ("xx+", "+x")
+    assert seen["colours"] == 3
     assert HOSTILE in seen["nodes"]
     assert f"{'n' * 60}..." in seen["nodes"]
     # The page's own script and the two of this test; what names hold made no element.
