@@ -80,6 +80,7 @@ def test_what_is_stated_agrees_with_a_simulation(workers: int, k: int, rack_size
         expected = getattr(stated, name)
         # Five standard deviations of 500 plans' means: 20 faults of one plan are not independent.
         room = 5 * sqrt(max(expected * (1 - expected), 1e-4) / (FAULTS // 20))
+        print(f"{workers} workers, k {k}: {name} missed {share:.4f}, stated {expected:.4f}")
         assert abs(share - expected) < room, (name, share, expected)
     assert 0 < stated.node < stated.rack < stated.pair < 1
 

@@ -32,6 +32,6 @@ def not_known(what: str, items: Sequence[tuple[Filed, str]]) -> Judgement:
     return undetermined(
         f"{what} of {named(labels)} is not known: {reasons[0]}{more}",
         subject="unknown",
-        remedy="make the cards again as root",
+        remedy="mend what the reason names there, and make the cards again as root",
         nodes=labels,
     )
