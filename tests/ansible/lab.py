@@ -59,6 +59,9 @@ _SSHD = """
 mkdir -p /run/overlay/root/upper /run/overlay/root/work /run/sshd
 mount -t overlay overlay -o \
 lowerdir=/root,upperdir=/run/overlay/root/upper,workdir=/run/overlay/root/work /root
+# sshd notes who logged in.
+mkdir /run/log
+mount --bind /run/log /var/log
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 cat > /run/sshd_config <<'END'

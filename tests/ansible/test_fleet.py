@@ -90,4 +90,4 @@ def test_a_fleet_is_probed_by_ssh(lab: Lab) -> None:
     assert "the network between" in found["peer-reachable", "m3 2380/tcp"]
     assert "holds the port on the peer" in found["peer-reachable", "w1 10250/tcp"]
     assert len(json.loads((place / "gathered" / "plan.json").read_text())["peers"]) == 5
-    assert "m2 8472/udp" in (place / "fleet.html").read_text()
+    assert "udp dport 8472 drop" in (place / "fleet.html").read_text()
