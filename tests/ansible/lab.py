@@ -194,6 +194,14 @@ class Play:
             found[item["host"]] = found.get(item["host"], 0.0) + item["nodeprep_ms"]
         return found
 
+    def tasks_ms(self) -> dict[str, float]:
+        """Host -> how long all its tasks took, as the controller saw it."""
+        found: dict[str, float] = {}
+        for item in self.results:
+            if item["host"] != "localhost":
+                found[item["host"]] = found.get(item["host"], 0.0) + item["took_ms"]
+        return found
+
     def failures(self) -> list[tuple[str, str, str]]:
         """(host, task, message) of what failed and was not caught."""
         return [

@@ -154,3 +154,14 @@ def test_addresses_are_the_inventorys_and_else_the_cards() -> None:
     found = {item["name"]: item["addresses"] for item in NODES.nodes(GROUPS, said, cards)}
     assert found["m1"] == ["192.0.2.5"]
     assert found["w1"] == found["w2"] == ["198.51.100.9", "2001:db8::9"]
+
+
+def test_hosts_of_etcd_alone_are_an_external_etcd() -> None:
+    groups = {"kube_control_plane": ["m1"], "etcd": ["m1", "e1", "e2", "e3"]}
+    said = {"e1": {"ip": "192.0.2.31"}, "e2": {"ansible_host": "2001:db8::32"}, "e3": {}, "m1": {}}
+    assert NODES.etcd_endpoints(groups, said) == [
+        "https://192.0.2.31:2379",
+        "https://[2001:db8::32]:2379",
+        "https://e3:2379",
+    ]
+    assert NODES.etcd_endpoints(GROUPS, said) == []

@@ -70,6 +70,16 @@ def nodes(groups, hostvars, cards=None, pod_subnet="", mask4=24, mask6=64):
     return found
 
 
+def etcd_endpoints(groups, hostvars):
+    """The clients' URLs of the hosts that are external members of etcd; empty where none is.
+
+    Where the inventory has no address its name must do: the card that would tell is made with this.
+    """
+    members = [host for host, role in roles(groups, hostvars).items() if role == "etcd"]
+    places = [(_told(host, hostvars) or [host])[0] for host in members]
+    return [f"https://[{each}]:2379" if ":" in each else f"https://{each}:2379" for each in places]
+
+
 def _pod_ranges(hosts, hostvars, cards, wide, masks):
     """Host -> its ranges, one a family; what a host has already is nobody else's."""
     found, used = {}, []
@@ -129,6 +139,18 @@ def _networks(text, what):
 
 
 def _addresses(host, hostvars, card):
+    found = _told(host, hostvars)
+    if not found and isinstance(card.get("addresses"), list):
+        found = [str(each) for each in card["addresses"]]
+    if not found:
+        raise AnsibleFilterError(
+            f"no address of {host} is known: give it the variable ip, or let the play reach it"
+        )
+    return found
+
+
+def _told(host, hostvars):
+    """The addresses that the inventory itself says; empty where it says none."""
     said = _said(hostvars, host, "nodeprep_addresses")
     if said:
         return [str(each) for each in (said if isinstance(said, (list, tuple)) else [said])]
@@ -137,11 +159,7 @@ def _addresses(host, hostvars, card):
         found = [str(each) for each in words if _is_address(each)]
         if found:
             return found
-    if isinstance(card.get("addresses"), list) and card["addresses"]:
-        return [str(each) for each in card["addresses"]]
-    raise AnsibleFilterError(
-        f"no address of {host} is known: give it the variable ip, or let the play reach it"
-    )
+    return []
 
 
 def _is_address(value):
@@ -159,8 +177,8 @@ def _said(hostvars, host, name):
 
 
 class FilterModule:
-    """C(nodeprep.kubernetes.roles) and C(nodeprep.kubernetes.nodes)."""
+    """C(nodeprep.kubernetes.roles) and the others."""
 
     def filters(self):
         """Name -> function."""
-        return {"roles": roles, "nodes": nodes}
+        return {"roles": roles, "nodes": nodes, "etcd_endpoints": etcd_endpoints}
