@@ -149,8 +149,7 @@ class Server(Node):
             f"ip address add {address}/24 dev up0\n"
             "ip link set up0 up\n"
             "ip route add default via 192.0.2.1\n"
-            f"echo SetEnv PATH=/run/bin:{os.environ['PATH']} PYTHONDONTWRITEBYTECODE=1 "
-            ">> /run/sshd_config\n"
+            f"echo SetEnv PATH=/run/bin:{os.environ['PATH']} >> /run/sshd_config\n"
             "/usr/sbin/sshd -f /run/sshd_config\n"
             f"{_SOUND}\n{self.host.seed}"
         )
@@ -271,7 +270,7 @@ class Lab:
         self.single = Path(os.environ.get(SINGLE_FILE) or self.place / "nodeprep")
         if not self.single.exists():
             self.single.write_text(
-                f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT))}\n"
+                f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT))} PYTHONDONTWRITEBYTECODE=1\n"
                 f'exec {sys.executable} -m preflight "$@"\n'
             )
             self.single.chmod(0o755)

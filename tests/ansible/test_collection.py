@@ -15,6 +15,7 @@ import yaml
 from preflight import __version__
 from tests.ansible.load import COLLECTION
 
+pytestmark = pytest.mark.outside
 _BIN = Path(sys.executable).parent
 # Those that need least time, and validate-modules; NODEPREP_ANSIBLE_SWEEP=1 runs all.
 SANITY = ("compile", "no-assert", "shebang", "use-argspec-type-path", "validate-modules")
