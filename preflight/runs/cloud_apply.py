@@ -75,9 +75,10 @@ def run_apply(
     driver = _driver(rules, reached)
 
     def show(plan: Plan) -> None:
-        """What is to be done, before it is."""
-        for line in _head(rules, plan) + _change_lines(plan, diff=False) if plan.changed else ():
-            say(line)
+        """What a vendor's command is to do, before it does: each call of it takes seconds."""
+        if plan.changed and rules.cloud != "aws":
+            for line in (*_head(rules, plan), *_change_lines(plan, diff=False)):
+                say(line)
 
     if dry_run:
         plan = make_plan(driver)

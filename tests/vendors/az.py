@@ -119,8 +119,8 @@ def _rule(state: State, said: argparse.Namespace, home: str) -> Any:
         same = (one["priority"], one["direction"]) == (said.priority, said.direction)
         if same and one is not there:
             raise CloudRefusal(
-                f"ERROR: (SecurityRuleConflict) Rules {one['name']} and {said.name} cannot have the "
-                "same Priority and Direction."
+                f"ERROR: (SecurityRuleConflict) Rules {one['name']} and {said.name} cannot have "
+                "the same Priority and Direction."
             )
     if len(said.description) > 140 or not 100 <= said.priority <= 4096 or len(said.name) > 80:
         raise CloudRefusal("ERROR: (InvalidParameter) the rule is not valid.")

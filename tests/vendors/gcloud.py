@@ -13,16 +13,18 @@ PROJECT = "https://www.googleapis.com/compute/v1/projects/lab-123456/global"
 WORDS = {
     "logged out": "ERROR: (gcloud.compute.firewall-rules.list) You do not currently have an active "
     "account selected.\nPlease run:\n\n  $ gcloud auth login\n\nto obtain new credentials.",
-    "throttled": "ERROR: (gcloud.compute.firewall-rules.create) Could not fetch resource:\n - Quota "
-    "exceeded for quota metric 'Queries' and limit 'Queries per minute' (rateLimitExceeded)",
+    "throttled": "ERROR: (gcloud.compute.firewall-rules.create) Could not fetch resource:\n"
+    " - Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' (rateLimitExceeded)",
     "lost": "ERROR: gcloud crashed (ReadTimeout): HTTPSConnectionPool: Read timed out.",
-    "unreached": "ERROR: gcloud crashed (TransportError): Failed to establish a new connection: "
-    "Name or service not known",
-    "denied": "ERROR: (gcloud.compute.firewall-rules.create) Could not fetch resource:\n - Required "
-    "'compute.firewalls.create' permission for 'projects/lab-123456/global/firewalls/x'",
+    "unreached": "ERROR: gcloud crashed (TransportError): Failed to establish a new "
+    "connection: Name or service not known",
+    "denied": "ERROR: (gcloud.compute.firewall-rules.create) Could not fetch resource:\n"
+    " - Required 'compute.firewalls.create' permission for 'projects/lab-123456/global/firewalls/x'",
 }
-_LISTS = ("source-ranges", "destination-ranges", "source-tags", "target-tags")
-_LISTS += ("source-service-accounts", "target-service-accounts")
+_LISTS = (
+    "source-ranges", "destination-ranges", "source-tags", "target-tags",
+    "source-service-accounts", "target-service-accounts",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

@@ -14,8 +14,8 @@ WORDS = {
     "OverLimit: This request was rate-limited.",
     "lost": "Request to http://neutron/v2.0/security-group-rules timed out",
     "unreached": "Unable to establish connection to http://neutron/v2.0: Max retries exceeded",
-    "denied": "ForbiddenException: 403: Client Error, rule:create_security_group_rule is disallowed "
-    "by policy (PolicyNotAuthorized) (HTTP 403)",
+    "denied": "ForbiddenException: 403: Client Error, rule:create_security_group_rule is "
+    "disallowed by policy (PolicyNotAuthorized) (HTTP 403)",
 }
 
 
