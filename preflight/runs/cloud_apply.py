@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from rules.cloud.document import CloudRules
     from rules.cloudapply.plan import Driver, Plan
 
+# The flag without which a cloud cannot be asked, and what is said then.
+REQUIRED = {
+    "aws": ("network", "--network must name the VPC of the groups, such as vpc-0123456789abcdef0"),
+    "gcp": ("network", "--network must name the network of the rules, such as default"),
+    "azure": ("scope", "--scope must name the resource group of the groups"),
+}
 CLOUDS = ("aws", "gcp", "azure", "openstack")
 FOREIGN = "not ours, so left: "
 LEFTOVER = "ours, and no role of the cluster needs it: "
@@ -64,8 +70,9 @@ def run_apply(
     check_format(output)
     if request.cloud not in CLOUDS:
         raise UsageError(f"cloud apply knows {', '.join(CLOUDS)}, not {request.cloud!r}")
-    if request.cloud == "aws" and not request.network:
-        raise UsageError("--network must name the VPC of the groups, such as vpc-0123456789abcdef0")
+    place, message = REQUIRED.get(request.cloud, ("cloud", ""))
+    if not getattr(request, place):
+        raise UsageError(message)
     if request.cloud != "aws" and reached.given:
         raise UsageError(f"{next(iter(reached.given))} is for aws; leave it out")
     quota = COMMAND_QUOTAS.get(request.cloud, "")

@@ -21,7 +21,6 @@ from rules.cloudapply.things import MARK, Thing, VendorStep, Words, compare, con
 from rules.cloudapply.things import steps as steps_of
 from rules.cloudapply.vendor import TIMEOUT_S, Command, Vendor
 from rules.cluster import Role
-from rules.errors import UsageError
 from rules.record import field, record
 from rules.render.cloud.azure import ROLE_TAG, SecurityRule, security_rules, tags_of
 
@@ -54,13 +53,11 @@ class State:
 
 
 class Azure(Words):
-    """What ``rules.cloudapply.plan`` drives. Raises UsageError where no resource group is named."""
+    """What ``rules.cloudapply.plan`` drives. ``rules`` name their resource group."""
 
     title = "Azure"
 
     def __init__(self, rules: CloudRules, timeout_s: float = TIMEOUT_S) -> None:
-        if not rules.options.scope:
-            raise UsageError("--scope must name the resource group of the groups")
         self._rules = rules
         self._vendor = Vendor(AZ, timeout_s)
         self._place = ["--resource-group", rules.options.scope]

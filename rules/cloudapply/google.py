@@ -20,7 +20,6 @@ from rules.cloudapply.things import MARK, Thing, VendorStep, Words, compare, con
 from rules.cloudapply.things import steps as steps_of
 from rules.cloudapply.vendor import TIMEOUT_S, Command, Vendor
 from rules.cluster import Role
-from rules.errors import UsageError
 from rules.parse.cloud.values import EVERY_PROTOCOL, PROTOCOLS
 from rules.render.cloud.gcp import NAMES, firewalls
 
@@ -45,14 +44,12 @@ _KIND = "firewall rule"
 class Google(Words):
     """What ``rules.cloudapply.plan`` drives. ``state``: the project's rules as gcloud lists them.
 
-    Raises UsageError where no network is named.
+    ``rules`` name their network.
     """
 
     title = "Google Cloud"
 
     def __init__(self, rules: CloudRules, timeout_s: float = TIMEOUT_S) -> None:
-        if not rules.options.network:
-            raise UsageError("--network must name the network of the rules, such as default")
         self._rules = rules
         self._vendor = Vendor(GCLOUD, timeout_s)
         scope = rules.options.scope

@@ -332,7 +332,10 @@ def test_passing_throttling_is_waited_for(lab: Lab, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["gcp"], "cloud apply knows aws, not 'gcp'"),
+        (["capi"], "cloud apply knows aws, gcp, azure, openstack, not 'capi'"),
+        (["gcp"], "--network must name the network of the rules"),
+        (["azure"], "--scope must name the resource group"),
+        (["openstack", "--region", "x"], "--region is for aws; leave it out"),
         (["aws"], "--network must name the VPC"),
         (["aws", "--network", "x"], "--network takes the id of a VPC"),
         (["aws", "--network", "vpc-0123456789abcdef0", "-o", "xml"], "-o takes text, json, yaml"),

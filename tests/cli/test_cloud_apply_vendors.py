@@ -67,9 +67,8 @@ def entries(cloud: str, state: dict[str, Any]) -> set[str]:
     """The rules of a state, each as text."""
     if cloud == "gcp":
         return {json.dumps(one) for one in state["firewalls"].values()}
-    groups, field = (
-        (state["nsg"], "securityRules") if cloud == "azure" else (state["groups"], "rules")
-    )
+    field = "securityRules" if cloud == "azure" else "rules"
+    groups = state["nsg" if cloud == "azure" else "groups"]
     return {
         json.dumps([name, one], sort_keys=True)
         for name, group in groups.items()
@@ -125,8 +124,9 @@ def seed_drift(cloud: str, state: dict[str, Any]) -> str:
     """Takes one rule of ours away and puts one of others in; the label of what is gone."""
     if cloud == "gcp":
         gone = state["firewalls"].pop("nodeprep-worker-kubelet-api")
-        state["firewalls"]["theirs"] = {**gone, "name": "theirs", "description": "ours, of course",
-                                        "allowed": [{"IPProtocol": "tcp", "ports": ["8080"]}]}  # fmt: skip
+        allowed = [{"IPProtocol": "tcp", "ports": ["8080"]}]
+        theirs = {"name": "theirs", "description": "ours, of course", "allowed": allowed}
+        state["firewalls"]["theirs"] = {**gone, **theirs}
         return "firewall rule nodeprep-worker-kubelet-api"
     if cloud == "azure":
         rules = state["nsg"]["nodeprep-worker"]["securityRules"]

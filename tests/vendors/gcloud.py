@@ -13,13 +13,13 @@ PROJECT = "https://www.googleapis.com/compute/v1/projects/lab-123456/global"
 WORDS = {
     "logged out": "ERROR: (gcloud.compute.firewall-rules.list) You do not currently have an active "
     "account selected.\nPlease run:\n\n  $ gcloud auth login\n\nto obtain new credentials.",
-    "throttled": "ERROR: (gcloud.compute.firewall-rules.create) Could not fetch resource:\n"
-    " - Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' (rateLimitExceeded)",
+    "throttled": "ERROR: (gcloud.compute.firewall-rules.x) Could not fetch resource:\n"
+    " - Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'",
     "lost": "ERROR: gcloud crashed (ReadTimeout): HTTPSConnectionPool: Read timed out.",
     "unreached": "ERROR: gcloud crashed (TransportError): Failed to establish a new "
     "connection: Name or service not known",
-    "denied": "ERROR: (gcloud.compute.firewall-rules.create) Could not fetch resource:\n"
-    " - Required 'compute.firewalls.create' permission for 'projects/lab-123456/global/firewalls/x'",
+    "denied": "ERROR: (gcloud.compute.firewall-rules.x) Could not fetch resource:\n"
+    " - Required 'compute.firewalls.create' permission for 'projects/lab-123456'",
 }
 _LISTS = (
     "source-ranges", "destination-ranges", "source-tags", "target-tags",
