@@ -56,6 +56,8 @@ def test_an_archive_comes_whole(server: str, path: str) -> None:
         ("local", "Redirection to url 'file:///etc/passwd' is not allowed"),
         ("circle", "infinite loop"),
     ],
+    # The data, and so what is said of it, is another one in each process.
+    ids=["whole", "page", "truncated", "absent", "large", "plain", "local", "circle"],
 )
 def test_what_is_not_the_archive_is_refused(server: str, path: str, said: str) -> None:
     with pytest.raises(NodeprepError) as caught:
