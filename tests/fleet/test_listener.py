@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,7 +20,10 @@ from hypothesis import strategies as st
 from preflight.fleet.reach import wire
 from preflight.fleet.reach.errqueue import parse
 from preflight.fleet.reach.key import make_key, read_key
-from preflight.fleet.reach.model import IcmpError
+from preflight.fleet.reach.model import Errand, IcmpError, Outcome, Peer
+from preflight.fleet.reach.prober import Prober
+from preflight.fleet.reach.settle import Evidence, settle
+from rules.cluster import Role
 from rules.errors import ConfigError
 from rules.sockets import SYN_RECEIVED, parse_connections
 from tests.kernel import require_kernel
@@ -172,6 +178,38 @@ def test_a_connection_that_waits_for_its_last_packet_is_told_from_an_open_one() 
     assert (half.remote, half.local_port) == (ip_address("192.0.2.11"), 6443)
     (whole,) = parse_connections(table)
     assert whole.local_port == 10250
+
+
+def test_who_accepts_and_is_slow_is_no_wrong_answerer() -> None:
+    """The first connection gets no word, the others the right one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            held, _ = server.accept()
+            while True:
+                try:
+                    opened, _ = server.accept()
+                except OSError:
+                    held.close()
+                    return
+                with opened:
+                    asked = wire.decode(KEY, opened.recv(70_000))
+                    if asked is not None:
+                        size = max(wire.SMALLEST_BYTES, asked.wanted)
+                        answer = replace(asked, kind=wire.ANSWER, size=size, body=b"")
+                        opened.sendall(wire.encode(KEY, answer))
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        home = ip_address("127.0.0.1")
+        errand = Errand(
+            Peer("x", Role.WORKER, (home,)), home, "tcp", server.getsockname()[1], (), ""
+        )
+        raw = Prober(KEY, lambda _: 200).run(errand)
+        server.shutdown(socket.SHUT_RDWR)
+        serving.join()
+    assert raw.answered == raw.sent - 1 >= 2
+    assert settle(raw, Evidence()).outcome is Outcome.OPEN
 
 
 @pytest.mark.kernel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address, ip_network
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from preflight.checks import peers
 from preflight.finding import Status
+from preflight.fleet.reach import run
 from preflight.fleet.reach.frames import ECHO, FRAMES, overhead, unwrap, wrap
 from preflight.fleet.reach.model import (
     Errand,
@@ -131,6 +133,10 @@ CASES: dict[str, tuple[Raw, Evidence, Outcome, Layer, str]] = {
     "somebody between": (
         Raw(TCP, connected=True), Evidence(inventory=bound(TCP)),
         Outcome.WRONG, Layer.NETWORK, "answers in its place",
+    ),
+    "accepted, and the answer lost": (
+        Raw(TCP, connected=True), Evidence(inventory=replace(bound(TCP), seen=(TCP.label,))),
+        Outcome.ASYMMETRIC, Layer.NETWORK, "lost on the way back",
     ),
     "somebody, nobody asked": (
         Raw(TCP, connected=True, spoken="\x1b[2J"),
@@ -367,3 +373,37 @@ def test_a_protocol_that_nobody_takes_is_closed(type: int, code: int) -> None:
     assert settle(refused, Evidence()).outcome is Outcome.CLOSED
     there = settle(refused, Evidence(inventory=bound(esp)))
     assert (there.outcome, there.layer) == (Outcome.REJECTED, Layer.PEER_FIREWALL)
+
+
+class _Silent:
+    """A prober of a host that has no ICMP error left at first."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(self, errand: Errand) -> Raw:
+        self.asked.append(errand.label)
+        return Raw(errand, sent=3, icmp=icmp("192.0.2.21", 3, 3))
+
+
+def test_what_is_silent_beside_something_refused_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "ICMP_PAUSE_S", 0)
+    other = replace(PEER, name="w2", addresses=(ip_address("192.0.2.22"),))
+    elsewhere = replace(UDP, peer=other, address=other.addresses[0])
+    raws = [
+        Raw(UDP, sent=3),
+        Raw(replace(UDP, port=4500), sent=3, icmp=icmp("192.0.2.21", 3, 3)),
+        # Nothing was refused there, and this one was answered.
+        Raw(elsewhere, sent=3),
+        open_raw(TCP),
+        # What a router says is no word of the host.
+        Raw(replace(elsewhere, port=4500), sent=3, icmp=icmp("192.0.2.1", 3, 13)),
+    ]
+    prober = _Silent()
+    with ThreadPoolExecutor(2) as pool:
+        found = run._again(prober, raws, pool)  # type: ignore[arg-type]
+    assert prober.asked == ["8472/udp"]
+    assert found[0].icmp is not None
+    assert found[1:] == raws[1:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,9 +15,14 @@ from preflight.fleet.reach.frames import ECHO
 from preflight.fleet.reach.model import Errand, Inventory, Raw, Reach
 from preflight.fleet.reach.prober import Prober, link_mtu
 from preflight.fleet.reach.settle import Evidence, settle
+from rules.cluster import IPAddress
 
 # Probes wait most of the time; a host's own limits on sockets are far above this.
 AT_ONCE = 24
+# Linux lets one ICMP error a second go to a host, after the first six.
+ICMP_PAUSE_S = 1.0
+# Silent ports of one host that are tried again.
+MOST_RETRIED = 4
 # Ways by which a peer is asked before it is left at that.
 _TRIED = 3
 
@@ -38,10 +45,38 @@ def reach_all(
         for raw in pool.map(prober.run, errands):
             raws.append(raw)
             done(len(raws))
+        raws = _again(prober, raws, pool)
         names = list(dict.fromkeys(raw.errand.peer.name for raw in raws))
         told = dict(zip(names, pool.map(lambda name: _ask(prober, raws, name), names), strict=True))
     cards = admits or {}
     return [_settled(raw, view, told, cards) for raw in raws], told
+
+
+def _again(prober: Prober, raws: Sequence[Raw], pool: ThreadPoolExecutor) -> list[Raw]:
+    """With another try, one after the other, of what was silent at hosts that refused something.
+
+    A host sends few ICMP errors in a second (``icmp_ratelimit`` of the kernel's ip-sysctl), so a
+    port that is closed looks filtered where several are.
+    """
+    refusing = {
+        raw.errand.address
+        for raw in raws
+        if raw.icmp is not None and raw.icmp.sender == str(raw.errand.address)
+    }
+    silent: dict[IPAddress, list[int]] = defaultdict(list)
+    for place, raw in enumerate(raws):
+        mute = not (raw.answered or raw.icmp or raw.connected or raw.reset or raw.refused)
+        if mute and not raw.unreachable and raw.errand.address in refusing:
+            silent[raw.errand.address].append(place)
+    found = list(raws)
+
+    def retry(places: list[int]) -> None:
+        for place in places[:MOST_RETRIED]:
+            time.sleep(ICMP_PAUSE_S)
+            found[place] = prober.run(raws[place].errand)
+
+    list(pool.map(retry, silent.values()))
+    return found
 
 
 def _settled(

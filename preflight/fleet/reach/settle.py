@@ -22,6 +22,7 @@ _PROTOCOL_UNREACHABLE = {4: (3, 2), 6: (4, 1)}
 # "Host unreachable" of this host's own kernel: nobody answered for the address on the link.
 _HOST_UNREACHABLE = {4: (3, 1), 6: (1, 3)}
 _COMM_LENGTH = 15
+_LOST_ON_THE_WAY_BACK = "the probe arrived, and its answer was lost on the way back"
 # Probes of one errand that may be lost without a word: one, by chance.
 ONE_LOST = 1
 
@@ -54,7 +55,7 @@ def settle(raw: Raw, known: Evidence) -> Reach:
         return _reach(raw, Outcome.UNREACHABLE, Layer.NETWORK, f"no way there: {raw.unreachable}")
     port = _port(raw.errand, known.inventory)
     if raw.connected:
-        return _other(raw, port)
+        return _other(raw, port, known.inventory)
     if raw.icmp is not None:
         return _icmp(raw, raw.icmp, port, known)
     if raw.reset:
@@ -128,7 +129,7 @@ def _too_big(raw: Raw, passed: int, way: str) -> Reach:
     return _reach(raw, Outcome.MTU, Layer.NETWORK, f"{size}{said}", warning=True)
 
 
-def _other(raw: Raw, port: Port | None) -> Reach:
+def _other(raw: Raw, port: Port | None, inventory: Inventory | None) -> Reach:
     said = f" ({raw.spoken[:60]!r})" if raw.spoken else ""
     if port is None:
         return _reach(
@@ -150,6 +151,8 @@ def _other(raw: Raw, port: Port | None) -> Reach:
             Layer.NO_LISTENER,
             f"{holder} holds the port on the peer{expected}{said}",
         )
+    if not raw.spoken and inventory is not None and raw.errand.label in inventory.seen:
+        return _reach(raw, Outcome.ASYMMETRIC, Layer.NETWORK, _LOST_ON_THE_WAY_BACK)
     return _reach(
         raw,
         Outcome.WRONG,
@@ -219,12 +222,7 @@ def _silence(raw: Raw, port: Port | None, known: Evidence) -> Reach:
             f"{port.held_by} holds the port on the peer, and answers no probe",
         )
     if inventory is not None and errand.label in (*inventory.seen, *inventory.half_open):
-        return _reach(
-            raw,
-            Outcome.ASYMMETRIC,
-            Layer.NETWORK,
-            "the probe arrived, and its answer was lost on the way back",
-        )
+        return _reach(raw, Outcome.ASYMMETRIC, Layer.NETWORK, _LOST_ON_THE_WAY_BACK)
     rule = inventory.rules.get(errand.label, "") if inventory else ""
     if rule and not rule.startswith("unknown"):
         return _reach(raw, Outcome.FILTERED, Layer.PEER_FIREWALL, f"silence; on the peer {rule}")

@@ -52,7 +52,13 @@ def probe(talk: Talk, errand: Errand) -> Raw:
             with _connect(errand) as opened:
                 full = talk.link_mtu(opened.getsockname()[0])
                 raw = replace(raw, connected=True, full=full)
-                got = _exchange(talk, opened, errand, SMALLEST_BYTES, SMALLEST_BYTES)
+                # Who accepted and says nothing at first may only be slow.
+                patience_s = PATIENCE_S if raw.sent == 1 else 2 * PATIENCE_S
+                got = _exchange(
+                    talk, opened, errand, SMALLEST_BYTES, SMALLEST_BYTES, patience_s=patience_s
+                )
+                if got == b"":
+                    continue
                 if isinstance(got, bytes):
                     said = got[:_SHOWN].decode("utf-8", "backslashreplace")
                     return replace(raw, spoken=said)
