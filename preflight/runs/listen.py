@@ -56,11 +56,13 @@ def run_listen(request: Request) -> int:
     configuration.print_warnings(settings)
     place = make_key(request.key)
     policy = _policy(request.role, settings)
+    view = FreshView()
     listener = Listener(
         read_key(str(place)),
         _name(settings),
         {key: flow.families for key, flow in served(policy).items()},
-        rules=FreshView().incoming,
+        rules=view.incoming,
+        probed=view.refresh,
         held_by=_held_by,
         half_open=half_open_ports,
         known_as=_known_as(settings),

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preflight.fleet.reach import wire
+from preflight.fleet.reach import filterview, wire
 from preflight.fleet.reach.errqueue import parse
 from preflight.fleet.reach.key import make_key, read_key
 from preflight.fleet.reach.model import Errand, IcmpError, Outcome, Peer
@@ -260,3 +261,40 @@ def test_a_port_that_is_in_use_is_left_to_its_holder_and_named(tmp_path: Path) -
     held = [port for port in report["ports"] if port["port"] == 10250]
     assert {port["family"] for port in held} == {4, 6}
     assert all(port["held_by"].startswith("python") for port in held), held
+
+
+def test_rules_are_read_again_beside_the_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question gets the new rules; where reading them takes long, it does not wait for them."""
+    read: list[int] = []
+    gate = threading.Event()
+    gate.set()
+
+    class View:
+        def __init__(self) -> None:
+            gate.wait(5)
+            read.append(len(read))
+            self.number = read[-1]
+
+        def incoming(self, *_: object) -> dict[str, str]:
+            return {"8472/udp": f"reading {self.number}"}
+
+    monkeypatch.setattr(filterview, "FilterView", View)
+    monkeypatch.setattr(filterview.FreshView, "_OLD_S", 0.0)
+    monkeypatch.setattr(filterview.FreshView, "_SHARE", 0)
+    view = filterview.FreshView()
+    home = ip_address("127.0.0.1")
+    time.sleep(0.01)
+    view.refresh()
+    assert view.incoming(home, [])["8472/udp"] != "reading 0"
+    gate.clear()
+    before = len(read)
+    time.sleep(0.01)
+    began = time.monotonic()
+    view.incoming(home, [])
+    assert time.monotonic() - began < 2
+    # One reading at a time, however many ask.
+    view.refresh()
+    view.refresh()
+    gate.set()
+    time.sleep(0.2)
+    assert len(read) == before + 1

@@ -73,7 +73,7 @@ class Listener:
     UDP are bound in both.
 
     ``rules``, ``held_by`` and ``half_open`` say what inventories hold; ``known_as``: the addresses
-    by which others know this node, beside those that it has.
+    by which others know this node, beside those that it has; ``probed`` hears of each right probe.
     """
 
     def __init__(
@@ -86,9 +86,11 @@ class Listener:
         held_by: HeldBy,
         half_open: HalfOpen,
         known_as: Iterable[IPAddress] = (),
+        probed: Callable[[], None] = lambda: None,
     ) -> None:
         self._key, self._node, self._wanted = key, node, dict(ports)
         self._rules, self._held_by, self._half_open = rules, held_by, half_open
+        self._probed = probed
         self._known_as = frozenset(map(place, known_as))
         self._replays = Replays()
         self._seen: dict[bytes, set[str]] = {}
@@ -214,6 +216,7 @@ class Listener:
                 self._packets(echoed, at, 0)
             most = LARGEST_BYTES if protocol == "tcp" else message.size
             return self._inventory(message, plain_address(source), most)
+        self._probed()
         for seen in (
             self._seen.setdefault(message.session, set()),
             self._heard.setdefault(str(plain_address(source)), set()),
