@@ -407,3 +407,21 @@ def test_what_is_silent_beside_something_refused_is_tried_again(
     assert prober.asked == ["8472/udp"]
     assert found[0].icmp is not None
     assert found[1:] == raws[1:]
+
+
+def test_a_fault_that_does_not_last_is_none() -> None:
+    class Prober:
+        def run(self, errand: Errand) -> Raw:
+            return open_raw(errand, answered=0 if errand.port == 1 else 3)
+
+    lasting = Raw(replace(UDP, port=1), sent=3)
+    certain = Raw(replace(TCP, port=2), sent=1, reset=True)
+    lossy = open_raw(replace(UDP, port=3), sent=10, answered=7)
+    narrow = open_raw(replace(UDP, port=4), back=1400)
+    fine = open_raw(replace(UDP, port=5))
+    with ThreadPoolExecutor(2) as pool:
+        found = run._doubted(Prober(), [lasting, certain, lossy, narrow, fine], pool)  # type: ignore[arg-type]
+    assert [raw.answered for raw in found] == [0, 0, 3, 3, 3]
+    assert found[1] is certain
+    assert found[4] is fine
+    assert (found[2].sent, found[3].back) == (3, 1500)

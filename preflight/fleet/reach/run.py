@@ -45,11 +45,34 @@ def reach_all(
         for raw in pool.map(prober.run, errands):
             raws.append(raw)
             done(len(raws))
-        raws = _again(prober, raws, pool)
+        raws = _again(prober, _doubted(prober, raws, pool), pool)
         names = list(dict.fromkeys(raw.errand.peer.name for raw in raws))
         told = dict(zip(names, pool.map(lambda name: _ask(prober, raws, name), names), strict=True))
     cards = admits or {}
     return [_settled(raw, view, told, cards) for raw in raws], told
+
+
+def _doubted(prober: Prober, raws: Sequence[Raw], pool: ThreadPoolExecutor) -> list[Raw]:
+    """The better of two tries of what was silent, lossy or narrow: a fault is one that lasts.
+
+    What somebody said, an ICMP error or a reset is certain the first time.
+    """
+    places = [place for place, raw in enumerate(raws) if _is_doubtful(raw)]
+    second = pool.map(prober.run, [raws[place].errand for place in places])
+    found = list(raws)
+    for place, raw in zip(places, second, strict=True):
+        found[place] = max(found[place], raw, key=_quality)
+    return found
+
+
+def _is_doubtful(raw: Raw) -> bool:
+    if raw.answered:
+        return raw.answered < raw.sent or 0 < min(raw.forward, raw.back) < raw.full
+    return not (raw.icmp or raw.reset or raw.refused or raw.unreachable or raw.spoken)
+
+
+def _quality(raw: Raw) -> tuple[bool, int, int]:
+    return raw.answered > 0, min(raw.forward, raw.back), raw.answered - raw.sent
 
 
 def _again(prober: Prober, raws: Sequence[Raw], pool: ThreadPoolExecutor) -> list[Raw]:
