@@ -205,6 +205,16 @@ def test_a_file_that_would_win_is_put_aside_only_when_told_to() -> None:
         ("mkdir /opt/cni/bin/bridge", "is not a file"),
         ("mkdir -p /etc/cni; mount -t tmpfs -o ro tmpfs /etc/cni", "Read-only file system"),
         ("ip link add cni0 type veth peer name x0", "is no bridge"),
+        (
+            "mkdir -p /var/lib/nodeprep; "
+            "mount -t tmpfs -o size=16k,mode=700 tmpfs /var/lib/nodeprep",
+            "No space left on device",
+        ),
+        (
+            "mkdir /run/sys; mount --bind /proc/sys /run/sys; mount -o remount,bind,ro /run/sys; "
+            "mount --bind /run/sys /proc/sys",
+            "/proc/sys/net/ipv4/ip_forward: cannot be set: Read-only file system",
+        ),
     ],
 )
 def test_when_it_goes_wrong_the_node_is_as_it_was(tmp_path: Path, shell: str, said: str) -> None:
