@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rules.backend import BackendError, Texts
+from rules.backend.detect import runs
 from rules.cluster import IPNetwork
 from rules.errors import CommandError
 from rules.render.templating import fill
@@ -52,7 +53,8 @@ def read(owner: str) -> str | None:
 def write(owner: str, state: str | None) -> None:
     """Puts it in force, or takes ours out. Raises BackendError where the owner does not take it."""
     backend = _backend(owner)
-    if obstacle := backend.obstacle():
+    # Where it does not run, its files are all that there is to take ours out of.
+    if (state is not None or runs(owner)) and (obstacle := backend.obstacle()):
         raise BackendError(obstacle)
     backend.restore(json.loads(state) if state is not None else {})
     if state is not None and read(owner) != state:

@@ -136,13 +136,22 @@ def test_a_last_rule_that_rejects() -> None:
     assert objects(mended) == rules
 
 
-def test_firewalld_that_would_lose_what_somebody_told_it() -> None:
+def test_firewalld_that_would_lose_what_somebody_told_it_and_that_is_gone() -> None:
+    policy = "/etc/firewalld/policies/nodeprep_pods.xml"
     done = node(
         f"{BARE}{STATE}{FIREWALLD}firewall-cmd -q --zone=public --add-port=8888/tcp\n"
-        f"state > /run/before\nnodeprep cni install || test $? = 1\n{SAME}"
+        f"state > /run/before\nnodeprep cni install || test $? = 1\n{SAME}\n"
+        "firewall-cmd -q --zone=public --remove-port=8888/tcp\n"
+        f"nodeprep cni install > /dev/null\ntest -e {policy}\n"
+        "pid=$(pgrep -x firewalld); kill $pid\n"
+        "while kill -0 $pid 2> /dev/null; do sleep 0.05; done\n"
+        "nodeprep cni remove || test $? = 1\n"
+        f"nodeprep cni remove --force > /dev/null\ntest ! -e {policy}"
     )
-    assert "public: ports: 8888/tcp" in done.stderr
-    assert "firewall-cmd --runtime-to-permanent" in done.stderr
+    lost, changed = done.stderr.splitlines()
+    assert "public: ports: 8888/tcp" in lost
+    assert "firewall-cmd --runtime-to-permanent" in lost
+    assert "owner firewalld: changed by somebody since; --force" in changed
 
 
 def test_a_table_of_firewalld_that_nobody_minds() -> None:
