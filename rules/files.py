@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 
@@ -60,6 +61,10 @@ def _read_regular(path: str, limit_bytes: int) -> bytes:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from None
     finally:
         os.close(descriptor)
+
+
+# What write_atomic leaves where its process is killed meanwhile.
+UNFINISHED = re.compile(r"\..+\.[0-9]+\.tmp", re.DOTALL)
 
 
 def write_atomic(path: str | os.PathLike[str], text: str, *, mode: int = 0o600) -> None:

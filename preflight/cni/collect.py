@@ -32,6 +32,7 @@ from preflight.facts.model import Known, Unknown
 from preflight.facts.model.cni import CniCacheEntry, IpamLease
 from rules.backend.iptables import program
 from rules.errors import EXIT_UNDETERMINED, CommandError, NodeprepError
+from rules.files import UNFINISHED
 from rules.run import run
 
 _TIMEOUT_S = 60.0
@@ -78,7 +79,18 @@ def look(*, min_age_s: float, cri_socket: str = "", cache_dir: str = DEFAULT_CAC
         networks=frozenset(names),
         foreign=frozenset({PODMAN, *(n.name for n in networks if product_of(n) == PODMAN)}),
         min_age_s=min_age_s,
+        unfinished=tuple(_unfinished(directories, min_age_s)),
     )
+
+
+def _unfinished(directories: Iterable[str], min_age_s: float) -> Iterator[str]:
+    """Results that a caller was killed over, before they got their name."""
+    for directory in directories:
+        with suppress(OSError):  # the directory is not there
+            for item in os.scandir(directory):
+                age_s = time.time() - item.stat(follow_symlinks=False).st_mtime
+                if UNFINISHED.fullmatch(item.name) and age_s >= min_age_s:
+                    yield item.path
 
 
 def _needed(found: Known[tuple]) -> tuple:  # type: ignore[type-arg]
@@ -161,6 +173,8 @@ def _used_namespaces() -> set[tuple[int, int]]:
 def sweep(garbage: Garbage, plugin_dirs: tuple[str, ...], cache_dir: str) -> list[str]:
     """Takes it all away; what could not be, a line each."""
     left: list[str] = []
+    for path in garbage.unfinished:
+        left += _unlink(path)
     for entry in garbage.cache:
         left += _forget(entry, plugin_dirs, cache_dir)
     for directory in dict.fromkeys(os.path.dirname(lease.path) for lease in garbage.leases):

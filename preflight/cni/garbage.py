@@ -46,7 +46,10 @@ class Chain:
 
 @record
 class Seen:
-    """The state of a node. ``known`` are the ids of the runtimes' containers and sandboxes."""
+    """The state of a node. ``known`` are the ids of the runtimes' containers and sandboxes.
+
+    ``unfinished``: old files of a caller that was killed while it wrote a result.
+    """
 
     known: frozenset[str]
     namespaces: tuple[Namespace, ...]
@@ -56,6 +59,7 @@ class Seen:
     networks: frozenset[str]
     foreign: frozenset[str]
     min_age_s: float = MIN_AGE_S
+    unfinished: tuple[str, ...] = ()
 
 
 @record
@@ -67,6 +71,7 @@ class Garbage:
     chains: tuple[Chain, ...]
     namespaces: tuple[Namespace, ...]
     starting: bool = False
+    unfinished: tuple[str, ...] = ()
 
 
 def find(seen: Seen) -> Garbage:
@@ -96,7 +101,14 @@ def find(seen: Seen) -> Garbage:
     young = any(item.age_s < seen.min_age_s for item in seen.namespaces)
     chains = _dead_chains(seen, living, dead, only_named=young)
     left = len([item for item in seen.chains if item.name not in _of(seen, living)])
-    return Garbage(dead_leases, dead_cache, chains, dead_namespaces, young and left > len(chains))
+    return Garbage(
+        dead_leases,
+        dead_cache,
+        chains,
+        dead_namespaces,
+        starting=young and left > len(chains),
+        unfinished=seen.unfinished,
+    )
 
 
 def _dead_chains(

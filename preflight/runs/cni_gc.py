@@ -77,6 +77,7 @@ def _changes(garbage: Garbage) -> list[dict[str, Any]]:
     """The contract's ``changes``: everything goes."""
     objects = [
         *((f"cache {item.path}", f"{item.container} {item.interface}") for item in garbage.cache),
+        *((f"cache {path}", "unfinished") for path in garbage.unfinished),
         *((f"lease {item.path}", item.container) for item in garbage.leases),
         *((f"chain {item.program} {item.table} {item.name}", "") for item in garbage.chains),
         *((f"namespace {item.path}", f"{item.age_s:.0f} s old") for item in garbage.namespaces),
