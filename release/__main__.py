@@ -57,10 +57,12 @@ def build(scratch: Path, made: Path) -> None:
 
 
 def _forget(into: Path) -> None:
-    """Removes what the checksums of an earlier run name, and nothing else."""
+    """Removes what the checksums of an earlier run name there, and nothing else."""
     with contextlib.suppress(FileNotFoundError):
         for line in (into / SUMS).read_text(encoding="utf-8").splitlines():
-            (into / line.partition("  ")[2]).unlink(missing_ok=True)
+            path = into / line.partition("  ")[2]
+            if path.resolve().is_relative_to(into.resolve()):
+                path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

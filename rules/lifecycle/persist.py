@@ -111,6 +111,9 @@ def persist(store: Store, applied: Applied | None) -> bool:
     changes = _file_changes(store, applied)
     unit = str(Path(UNIT_DIRECTORY) / UNIT)
     try:
+        # Of a run that was killed while it wrote the unit; whoever is here holds the lock.
+        for left in Path(UNIT_DIRECTORY).glob(f".{UNIT}.*.tmp"):
+            left.unlink(missing_ok=True)
         for change in changes:
             path = Path(change.object)
             if change.after is None:

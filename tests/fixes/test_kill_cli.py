@@ -17,7 +17,7 @@ from tests.kernel import require_kernel
 
 pytestmark = pytest.mark.kernel
 # A sweep: NODEPREP_KILLS=100.
-KILLS = int(os.environ.get("NODEPREP_KILLS", "5"))
+KILLS = int(os.environ.get("NODEPREP_KILLS", "3"))
 # Every kind of thing that is changed: files, links, settings, swap, units, names, services that
 # start anew, firewall rules and a pod network.
 NAMES = ("kernel settings", "swap", "names", "managers of interfaces", "containerd, layout 2")
