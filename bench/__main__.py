@@ -6,9 +6,16 @@ import argparse
 import os
 import platform
 
-from bench import checks, clouds, cni, firewall, fleet
+from bench import checks, clouds, cni, firewall, fleet, onefile
 
-SUBJECTS = {"checks": checks, "firewall": firewall, "cni": cni, "fleet": fleet, "clouds": clouds}
+SUBJECTS = {
+    "checks": checks,
+    "firewall": firewall,
+    "cni": cni,
+    "fleet": fleet,
+    "clouds": clouds,
+    "onefile": onefile,
+}
 
 
 def main() -> None:
