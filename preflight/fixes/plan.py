@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from preflight.fixes.journal import APPLYING, Entry, Journal
-from preflight.fixes.kinds import STEPWISE, is_unfinished, kind, object_name
+from preflight.fixes.kinds import is_unfinished, kind, object_name
 from preflight.fixes.kinds.file import missing_directories
 from preflight.fixes.ownfile import is_untouched
 from preflight.fixes.steps import Effect, FixError, Step
@@ -49,10 +49,17 @@ class _Draft:
         self.secret = False
 
 
-def make_plan(steps: Iterable[Step], *, force: bool = False, unfinished: Journal | None) -> Plan:
+def make_plan(
+    steps: Iterable[Step],
+    *,
+    force: bool = False,
+    unfinished: Journal | None,
+    wanted: Container[str] = (),
+) -> Plan:
     """Reads every resource and works out what it becomes; a step that cannot be is a Problem.
 
     Several steps of one resource become one change. ``force``: foreign edits are written over.
+    ``wanted``: the checks for which a run that was killed is brought to its end.
     """
     drafts: dict[tuple[str, str], _Draft] = {}
     problems: list[Problem] = []
@@ -78,27 +85,34 @@ def make_plan(steps: Iterable[Step], *, force: bool = False, unfinished: Journal
     left: tuple[Effect, ...] = ()
     if unfinished is not None:
         left = unfinished.effects
-        entries += _half_done(unfinished, {*drafts}, problems)
+        if unfinished.status == APPLYING:
+            entries += _not_reached(unfinished, {*drafts}, wanted, problems)
     return Plan(entries, in_order(left), tuple(problems))
 
 
-def _half_done(
-    unfinished: Journal, planned: set[tuple[str, str]], problems: list[Problem]
+def _not_reached(
+    unfinished: Journal,
+    planned: set[tuple[str, str]],
+    wanted: Container[str],
+    problems: list[Problem],
 ) -> tuple[Entry, ...]:
-    """What a killed run began and did not end, though its check may pass by what is there of it:
-    the next moment a rollback may take that away."""
+    """What a killed run had still to do, though its check may pass by the part that was done: a
+    firewall whose rollback takes it away the next moment, the second of two ways to the same end.
+    """
     found = []
     for entry in unfinished.entries:
-        if not entry.begun or entry.kind not in STEPWISE or entry.key in planned:
+        if entry.key in planned or not any(check in wanted for check in entry.checks):
             continue
         try:
             now = kind(entry.kind).read(entry.name)
         except FixError as error:
-            problems.append(Problem(object_name(entry.kind, entry.name), str(error), entry.checks))
+            name = object_name(entry.kind, entry.name)
+            problems.append(Problem(name, str(error), entry.checks))
             continue
+        # Anything else is somebody's own doing since.
         if is_unfinished(now) or kind(entry.kind).same(now, entry.before):
-            found.append(replace(entry, before=now, effects=(), begun=False))
-    return tuple(found) if unfinished.status == APPLYING else ()
+            found.append(replace(entry, before=now, begun=False))
+    return tuple(found)
 
 
 def _place(step: Step) -> str:

@@ -134,7 +134,12 @@ def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
     options = _options(request, facts, before.findings, journal.made_here(earlier))
     options = with_parts(options, request, target, before.findings)
     steps, notes = _steps(facts, target, before.findings, options, judge.only, registry())
-    plan: Plan = make_plan(steps, force=request.force, unfinished=execute.unfinished(earlier))
+    plan: Plan = make_plan(
+        steps,
+        force=request.force,
+        unfinished=execute.unfinished(earlier),
+        wanted={each.id for each in before.findings if not each.ignored},
+    )
     outcome = Outcome(
         request.dry_run,
         plan.changed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,8 +13,10 @@ import pytest
 
 from preflight.facts.model import Facts, known
 from preflight.facts.model.kernel import Setting
+from preflight.fixes.journal import APPLYING, UNDOING, Entry, Journal
 from preflight.fixes.kinds import kind, module
 from preflight.fixes.ownfile import MODULES_FILE, SYSCTL_FILE
+from preflight.fixes.plan import make_plan
 from preflight.fixes.registry import Context, Options, registry
 from preflight.fixes.steps import FixError, Note, Step
 from rules import run
@@ -145,3 +148,28 @@ def test_the_switch_of_the_node_comes_last_whoever_was_imported_first() -> None:
     order = list(registry())
     assert order[-1] == "cni-conf-winner"
     assert order.index("ip-forward") < order.index("firewall-admits") < len(order) - 1
+
+
+def test_a_killed_run_is_brought_to_its_end_though_its_check_passes(tmp_path: Path) -> None:
+    def state(text: str | None) -> dict[str, object] | None:
+        made = {"mode": 0o644, "uid": os.geteuid(), "gid": os.getegid(), "xattrs": {}}
+        return None if text is None else {"text": text, **made}
+
+    for name, now in (("done", "new\n"), ("left", "old\n"), ("foreign", "theirs\n")):
+        (tmp_path / name).write_text(now)
+        (tmp_path / name).chmod(0o644)
+    names = ("done", "left", "foreign", "gone")
+    entries = tuple(
+        Entry("file", str(tmp_path / name), state("old\n"), state("new\n"), ("x",))
+        for name in names
+    )
+    killed = Journal(1, APPLYING, "2026-11-25T18:13:21Z", entries)
+
+    def planned(journal: Journal, *wanted: str) -> list[str]:
+        plan = make_plan([], unfinished=journal, wanted=wanted)
+        assert plan.problems == ()
+        return [os.path.basename(entry.name) for entry in plan.entries]
+
+    assert planned(killed, "x") == ["left"]
+    assert planned(killed, "other") == []
+    assert planned(replace(killed, status=UNDOING), "x") == []

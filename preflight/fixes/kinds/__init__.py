@@ -22,8 +22,6 @@ _MODULES = {
 }
 # What is on disk; the rest is the state of the kernel or of a service manager.
 ON_DISK = ("file", "link")
-# What a part of nodeprep makes in many steps, so that a kill can leave it half done.
-STEPWISE = ("firewall", "pod-network")
 
 
 class Kind(Protocol):
