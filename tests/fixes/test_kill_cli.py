@@ -60,7 +60,8 @@ def test_killed_at_any_point_a_rerun_completes_and_undo_restores(node: Node) -> 
     assert len(differences(without_times(clean), mended)) > 25
     run(node, "undo")
     assert not differences(clean, node.snapshot())
-    seed = random.randrange(2**32)  # noqa: S311  (no secret)
+    # The same points in every run of the tests, others in every sweep.
+    seed = random.randrange(2**32) if "NODEPREP_KILLS" in os.environ else 7  # noqa: S311
     chosen = random.Random(seed)  # noqa: S311  (no secret)
     print(f"seed {seed}, {most} changes, {min(KILLS, most)} of them fatal")
     killed = 0

@@ -81,6 +81,19 @@ def test_rules_that_somebody_changed_come_back_and_undo_gives_them_back(node: No
     assert not differences(changed, node.snapshot())
 
 
+def test_rules_of_another_policy_are_not_replaced(node: Node) -> None:
+    node.shell(DROPPING)
+    # By a source that no file names.
+    node.firewall_apply("--confirm-within", "0", "--source", "monitoring=198.51.100.0/24")
+    node.shell("sed -i 's/192.0.2.21/192.0.2.22/' /etc/nodeprep/nodeprep.yaml")
+    node.shell("iptables -F NODEPREP-INPUT")
+    before = node.snapshot()
+    done = node.fix(*FIREWALL, code=1)
+    assert done["changed"] is False
+    assert any("rules of another policy" in note for note in done["notes"])
+    assert not differences(before, node.snapshot())
+
+
 def test_a_change_that_waits_for_its_confirmation_is_not_touched(node: Node) -> None:
     node.shell(DROPPING)
     node.firewall_apply("--confirm-within", "300")

@@ -24,7 +24,8 @@ _SAME = ("backend", "role", "posture", "digest")
 
 
 def wanted(policy: PolicyRequest) -> State:
-    """What applying this policy would bring: by the posture in force, else ``allow``.
+    """What applying this policy would bring: rules that were applied come back, where there are
+    none the posture is ``allow``.
 
     Changes nothing. Raises NodeprepError: what keeps the firewall part from it.
     """
@@ -34,10 +35,15 @@ def wanted(policy: PolicyRequest) -> State:
 
     store = Store(SUBJECT)
     applied = read_applied(store)
-    # Nobody's rules are made stricter, or looser, by a fix.
     posture = Posture.ALLOW if applied is None else Posture(applied.posture)
     words = {**vars(policy), "role": policy.role.value, "sources": list(policy.sources)}
     plan: Plan = make_plan(_request(policy, posture), store)
+    if applied is not None and applied.digest != plan.digest:
+        # Sources that were given as flags are in no file: the new rules could close something.
+        raise FixError(
+            f"rules of another policy ({applied.digest}, role {applied.role}) are in force; "
+            f"nodeprep firewall plan --role {policy.role.value} shows what would change"
+        )
     if plan.rules_change and plan.refused:
         raise FixError(plan.refused)
     if plan.choice.backend == "nftables" and posture is Posture.ALLOW:
