@@ -140,7 +140,7 @@ _VOLATILE = ("/proc/sys/net/ipv4/tcp_mem", "/run/effects", "/run/ran")
 class Node(Machine):
     """``fix`` and ``undo`` are runs of the program that give its document."""
 
-    setup = NAMESPACES + PRIVATE + "echo ready\nexec sleep 600\n"
+    setup = NAMESPACES + PRIVATE + "echo ready\nexec sleep 7200\n"
 
     def __init__(self, directory: Path, seed: str = "", module: str = "preflight") -> None:
         self.module = module

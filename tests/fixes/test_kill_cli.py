@@ -76,5 +76,6 @@ def test_killed_at_any_point_a_rerun_completes_and_undo_restores(node: Node) -> 
         left = differences(clean, node.snapshot())
         assert not left, (where, left)
         assert not list((node.state / "fixes").glob("*.json")), where
+        print(f"{at + 1}: killed before change {fatal}: completed, undone", flush=True)
     print(f"{killed} killed")
     assert killed >= min(KILLS, most) * 0.9
