@@ -48,7 +48,8 @@ def test_a_hostile_value_stays_one_value(value: str) -> None:
     assert flags == [f"--hostname={value}", "--offline", f"--only=a,{value}"]
 
 
-def test_check_mode_is_a_dry_run_and_keeps_no_cache() -> None:
+def test_check_mode_is_a_dry_run_and_keeps_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NODEPREP_CACHE_DIR", raising=False)
     module = Module(json.dumps({"schema_version": 1, "changed": True, "changes": []}))
     NODEPREP.Nodeprep(module).changing(["fix"])
     module.check_mode = True

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 
 SCHEMA_VERSION = 1
+CACHE_VARIABLE = "NODEPREP_CACHE_DIR"
 # Exit codes of the contract with which there is a document: done, failed, undetermined.
 _WITH_DOCUMENT = (0, 1, 3)
 _COUNTED = ("fail", "warn", "unknown")
@@ -78,9 +80,9 @@ class Nodeprep:
         argv = [self._program, *words, "-o", "json"]
         started = time.time()
         variables = {"NO_COLOR": "1"}
-        if self.module.check_mode:
+        if self.module.check_mode and CACHE_VARIABLE not in os.environ:
             # The single file keeps no compiled code: nothing is written.
-            variables["NODEPREP_CACHE_DIR"] = ""
+            variables[CACHE_VARIABLE] = ""
         code, out, err = self.module.run_command(argv, environ_update=variables)
         self.spent_ms += (time.time() - started) * 1000
         try:
