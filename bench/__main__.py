@@ -7,6 +7,7 @@ import os
 import platform
 
 from bench import checks, clouds, cni, firewall, fleet, onefile
+from bench import ansible, checks, clouds, cni, firewall, fleet
 
 SUBJECTS = {
     "checks": checks,
@@ -15,6 +16,7 @@ SUBJECTS = {
     "fleet": fleet,
     "clouds": clouds,
     "onefile": onefile,
+    "ansible": ansible,
 }
 
 

@@ -1,4 +1,4 @@
-"""`make dist`: sdist, wheel, the single file, its manual and completions, and their checksums."""
+"""`make dist`: sdist, wheel, single file, manual, completions, collection, and their checksums."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from preflight import __version__
-from release import completions, singlefile, sources, wheels
+from release import collection, completions, singlefile, sources, wheels
 from release.manual import manual
 
 CONSTRAINTS = Path(__file__).with_name("build-constraints.txt")
@@ -48,6 +48,7 @@ def build(scratch: Path, made: Path) -> None:
     singlefile.write(made / "nodeprep", own, wheels.download(scratch / "wheels"), sources.epoch())
     (made / "nodeprep.1").write_text(manual(__version__, sources.epoch()), encoding="utf-8")
     completions.write(made / "completions")
+    collection.write(made, tree, scratch, sources.epoch())
     files = sorted(path for path in made.rglob("*") if path.is_file())
     sums = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(made)}\n"

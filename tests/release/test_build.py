@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 from importlib import metadata
@@ -35,6 +36,7 @@ def test_the_checksums_are_of_all_files(dist: Path) -> None:
         f"nodeprep-{__version__}-py3-none-any.whl",
         f"nodeprep-{__version__}.tar.gz",
         "nodeprep.1",
+        f"nodeprep-kubernetes-{__version__}.tar.gz",
     }
 
 
@@ -51,6 +53,21 @@ def test_every_member_has_the_time_that_was_given(dist: Path) -> None:
     with tarfile.open(dist / f"nodeprep-{__version__}.tar.gz") as sdist:
         assert {member.mtime for member in sdist.getmembers()} == {int(EPOCH)}
     assert '"2023-11-14"' in (dist / "nodeprep.1").read_text()
+
+
+def test_ansible_takes_the_collection_and_its_manifest(dist: Path, tmp_path: Path) -> None:
+    archive = dist / f"nodeprep-kubernetes-{__version__}.tar.gz"
+    galaxy = str(Path(sys.executable).with_name("ansible-galaxy"))
+    for verb in (("install", str(archive)), ("verify", "nodeprep.kubernetes", "--offline")):
+        done = subprocess.run(
+            [galaxy, "collection", *verb, "-p", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    with tarfile.open(archive) as members:
+        assert {member.mtime for member in members.getmembers()} == {int(EPOCH)}
 
 
 def test_the_file_holds_one_psutil_for_each_platform(dist: Path) -> None:
