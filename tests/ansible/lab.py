@@ -6,6 +6,7 @@ copies of its files and of what the kernel has one of; the network is a bridge i
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import json
 import os
@@ -274,6 +275,9 @@ class Lab:
                 f'exec {sys.executable} -m preflight "$@"\n'
             )
             self.single.chmod(0o755)
+            # Once, and not in each of the many processes, which write no compiled code.
+            for package in ("preflight", "rules", "templates"):
+                compileall.compile_dir(ROOT / package, quiet=1)
             digest = hashlib.sha256(self.single.read_bytes()).hexdigest()
             (self.place / "SHA256SUMS").write_text(f"{digest}  nodeprep\n")
 
