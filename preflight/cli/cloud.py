@@ -11,7 +11,7 @@ SUBCOMMANDS = {
     "render": "Print a cluster's rules as a cloud takes them, one document for all roles.",
     "lint": "Find what a cloud would refuse in Terraform, templates and dumps, anybody's.",
     "audit": "Compare what a cloud lets in with the policy: dumps, Terraform state, or live.",
-    "apply": "Bring AWS security groups to the policy by the EC2 API, and read them back.",
+    "apply": "Bring a cloud's groups to the policy, by its API (AWS) or the vendor's command.",
 }
 
 app = typer.Typer(

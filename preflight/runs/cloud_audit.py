@@ -41,6 +41,8 @@ def run_audit(request: CloudRequest, state: State, reached: Reached, *, output: 
         raise UsageError("cloud audit takes files, or --live; one of the two")
     if state.live and request.cloud != "aws":
         raise UsageError(f"--live asks aws; for {request.cloud} give what its command prints")
+    if request.cloud == "capi":
+        request = request.but(cloud=_provider(state.files))
     rules = load_rules(request)
     own = _own(state.groups, rules.plan.members)
     groups, lists = _live(request, reached) if state.live else _read(request, state.files)
@@ -51,6 +53,22 @@ def run_audit(request: CloudRequest, state: State, reached: Reached, *, output: 
     found = audit(rules, kept, own, lists)
     _print(found, rules, output)
     return EXIT_DONE if found.ok else EXIT_FAILED
+
+
+def _provider(files: Iterable[str]) -> str:
+    """Which provider of Cluster API some files are of. Raises UsageError where none or several."""
+    from rules.cloud import CAPI
+    from rules.files import read_input
+    from rules.parse.cloud.detect import detect
+
+    if "-" in files:
+        raise UsageError(f"of standard input say which of {', '.join(CAPI)} it is")
+    found = {one.cloud for path in files for one in detect(read_input(path), path)}
+    if len(found) != 1 or not found <= set(CAPI):
+        raise UsageError(
+            f"capi is {', '.join(CAPI)}, and the files are of {', '.join(sorted(found))}: name one"
+        )
+    return found.pop()
 
 
 def _own(words: Iterable[str], members: tuple[str, ...]) -> dict[str, str]:
@@ -78,12 +96,13 @@ def _read(request: CloudRequest, files: Iterable[str]) -> tuple[list[FoundGroup]
     lists: Lists = {}
     for path in files:
         text = read_input(path)
-        if '"PrefixLists"' in text and '"SecurityGroups"' not in text:
+        if '"PrefixLists"' in text:
             try:
                 lists |= _lists(json.loads(text), path)
             except json.JSONDecodeError as error:
                 raise ConfigError(path, f"is not JSON: {error.msg}", line=error.lineno) from None
-            continue
+            if '"SecurityGroups"' not in text:
+                continue
         texts = detect(text, path)
         mine = [one for one in texts if one.cloud == cloud]
         if not mine:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from preflight.output import check_format, write
+from preflight.output import check_format, say, write
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
     from rules.cloudlint.model import Found
+
+NOT_READ = (
+    "judged by who may send what; names, descriptions, priorities, tags and how many rules of such "
+    "a file are not read"
+)
 
 
 def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) -> int:
@@ -28,11 +33,17 @@ def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) ->
     found: list[Found] = []
     seen: list[dict[str, Any]] = []
     names: set[str] = set()
+    partly: list[str] = []
     for path in files:
         for text in detect(read_input(path), path):
             document = read(text, known)
             names |= load(document.cloud).QUOTAS.keys()
-            seen.append({"file": path, "cloud": text.cloud, "format": text.form})
+            alone = document.rules_alone
+            seen.append(
+                {"file": path, "cloud": text.cloud, "format": text.form, "rules_alone": alone}
+            )
+            if alone:
+                partly.append(f"{path} ({text.form}): {NOT_READ}")
             found += judge(document)
     if strange := sorted(known.keys() - names):
         there = ", ".join(sorted(names))
@@ -65,6 +76,8 @@ def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) ->
         f"{len(found) - errors} warnings"
     )
     write(result, lines, output)
+    for line in partly:
+        say(line)
     return EXIT_FAILED if errors else EXIT_DONE
 
 

@@ -80,6 +80,12 @@ class Vendor:
                     f"{action}: no answer within {self._timeout_s:g} s; --timeout takes more "
                     "seconds"
                 ) from None
+            # What execve says of one word above 128 KiB.
+            if "Argument list too long" in str(error):
+                raise CloudError(
+                    f"{action}: a rule has more addresses than a command line holds; fewer a rule: "
+                    "--quota ranges=N (Google), --quota addresses=N (Azure)"
+                ) from error
             raise CloudError(f"{action}: {error}") from error
         if done.returncode:
             raise self._failure(action, done.stderr or done.stdout, done.returncode)

@@ -93,7 +93,10 @@ class Group:
 
 @record
 class Document:
-    """One file of one cloud. ``lists``: a prefix list that it makes -> its most entries."""
+    """One file of one cloud. ``lists``: a prefix list that it makes -> its most entries.
+
+    ``rules_alone``: nothing else of it was read, such as names, descriptions and priorities.
+    """
 
     cloud: str
     form: str
@@ -101,6 +104,7 @@ class Document:
     groups: tuple[Group, ...]
     lists: dict[str, int] = field(default_factory=dict)
     quotas: dict[str, int] = field(default_factory=dict)
+    rules_alone: bool = False
 
     @property
     def rules(self) -> list[Said]:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from preflight.cli.main import run
-from rules.cloud import CLOUDS
+from rules.cloud import CAPI, CLOUDS, load
 from rules.render.cloud import formats
 from tests.cli.test_cloud_render import CLUSTER, WIDE
 from tests.cli.test_main import FORBIDDEN, HELP_MODULES, loaded, third_party
@@ -220,9 +220,59 @@ def test_prefix_lists_are_their_entries(config: tuple[str, ...], capsys: Capsys)
     lists.write_text(json.dumps({"PrefixLists": [{"PrefixListId": name, "Cidrs": entries}]}))
     code, found = audited("aws", json.dumps(document), config, capsys, str(lists))
     assert (code, found["missing"], found["too_wide"]) == (0, [], [])
+    # Both answers of `aws ec2` in one file.
+    whole = {**document, "PrefixLists": [{"PrefixListId": name, "Cidrs": entries}]}
+    assert audited("aws", json.dumps(whole), config, capsys)[0] == 0
     code, found = audited("aws", json.dumps(document), config, capsys)
     assert code == 1
     assert {gap["from"] for gap in found["too_wide"]} == {name}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "text", "message"),
+    [
+        (
+            "aws",
+            '{"SecurityGroups": [{"GroupName": "nodeprep-worker", "IpPermissions": [{"IpProtocol": '
+            '"icmp", "FromPort": 3, "ToPort": 4, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}]}',
+            "ICMP type 3 is limited to code 4, and codes are not compared",
+        ),
+        (
+            "openstack",
+            '{"security_groups": [{"name": "nodeprep-worker", "security_group_rules": [{"direction"'
+            ': "ingress", "ethertype": "IPv4", "protocol": "icmp", "port_range_min": 3, '
+            '"port_range_max": 4}]}]}',
+            "ICMP type 3 is limited to a code, and codes are not compared",
+        ),
+        (
+            "gcp",
+            '[{"name": "a", "targetTags": ["nodeprep-worker"], "denied": [{"IPProtocol": "tcp"}]}]',
+            "a: denies, and what is left is not compared",
+        ),
+    ],
+)
+def test_what_no_packet_space_holds_is_undetermined(
+    cloud: str, text: str, message: str, config: tuple[str, ...], capsys: Capsys
+) -> None:
+    path = Path(config[1]).with_name("state")
+    path.write_text(text)
+    assert run(["cloud", "audit", cloud, str(path), *config]) == 3
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert message in said.err
+
+
+@pytest.mark.parametrize("provider", CAPI)
+def test_capi_is_the_provider_of_the_file(
+    provider: str, config: tuple[str, ...], capsys: Capsys
+) -> None:
+    wide = () if load(provider).ABILITIES.references else ("--by-address",)
+    assert run(["cloud", "render", "capi", "--format", provider, *config, *wide]) == 0
+    path = Path(config[1]).with_name("state")
+    path.write_text(capsys.readouterr().out)
+    assert run(["cloud", "audit", "capi", str(path), *config, *wide]) == 0
+    assert run(["cloud", "audit", "capi", "-", *config, *wide]) == 2
+    assert "of standard input say which of capa, capg, capz" in capsys.readouterr().err
 
 
 STATE: dict[str, Any] = {

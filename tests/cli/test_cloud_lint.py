@@ -15,6 +15,7 @@ from rules.cloudlint.registry import judge
 from rules.cluster import CniChoice
 from rules.parse.cloud.detect import detect
 from rules.render.cloud import formats, render
+from tests.cli.test_cloud_render import CLUSTER
 from tests.cli.test_main import FORBIDDEN, HELP_MODULES, loaded, third_party
 from tests.rules.cloud.plans import plan_for, widest
 from tests.rules.render.clusters import cluster
@@ -52,7 +53,9 @@ def test_findings_as_a_document(tmp_path: Path, capsys: Capsys) -> None:
     assert run(["cloud", "lint", str(path), "-o", "json"]) == 1
     shown = json.loads(capsys.readouterr().out)
     jsonschema.validate(shown, SCHEMA)
-    assert shown["files"] == [{"file": str(path), "cloud": "aws", "format": "terraform"}]
+    assert shown["files"] == [
+        {"file": str(path), "cloud": "aws", "format": "terraform", "rules_alone": False}
+    ]
     (one,) = shown["findings"]
     assert (one["id"], one["severity"]) == ("world-open-control-plane", "error")
     assert one["place"] == "aws_vpc_security_group_ingress_rule.etcd"
@@ -96,6 +99,18 @@ def test_hostile_words_stay_one_line(tmp_path: Path, capsys: Capsys) -> None:
     said = capsys.readouterr().out
     assert "\u001b" not in said
     assert all(line.startswith(("error: ", "1 document")) for line in said.splitlines())
+
+
+def test_what_is_not_read_of_a_script_is_said(tmp_path: Path, capsys: Capsys) -> None:
+    script = tmp_path / "x.sh"
+    config = tmp_path / "nodeprep.yaml"
+    config.write_text(CLUSTER)
+    assert run(["cloud", "render", "aws", "--format", "cli", "--config", str(config)]) == 0
+    script.write_text(capsys.readouterr().out)
+    assert run(["cloud", "lint", str(script), "-o", "json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["files"][0]["rules_alone"] is True
+    assert f"nodeprep: {script} (cli): judged by who may send what; names," in said.err
 
 
 @pytest.mark.parametrize(

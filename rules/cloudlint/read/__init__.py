@@ -25,12 +25,15 @@ def read(text: Text, quotas: Mapping[str, int] | None = None) -> Document:
     """
     cloud = _PROVIDERS.get(text.cloud, text.cloud)
     module = import_module(f"rules.cloudlint.read.{cloud}")
-    if text.form in module.FORMATS:
+    whole = text.form in module.FORMATS
+    if whole:
         groups, lists = module.FORMATS[text.form](text.text, text.source)
     else:
         found = parse(text.cloud, text.form, text.text, text.source)
         groups, lists = tuple(_group(one, cloud) for one in found), {}
-    return Document(cloud, text.form, text.source, groups, lists, dict(quotas or {}))
+    return Document(
+        cloud, text.form, text.source, groups, lists, dict(quotas or {}), rules_alone=not whole
+    )
 
 
 def _group(found: FoundGroup, cloud: str) -> Group:

@@ -298,7 +298,7 @@ def port_range(
             return None
         code = -1 if last is None else values.number(last, source, where)
         if code != -1:
-            raise ConfigError(
+            raise values.NotComparable(
                 source,
                 f"ICMP type {low} is limited to code {code}, and codes are not compared",
                 key=where,

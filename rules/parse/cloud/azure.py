@@ -189,7 +189,9 @@ def group(
     for _, rule, said in sorted(inbound, key=lambda one: one[0]):
         where = f"{name}: {rule}"
         if denied and denied != "everything":
-            raise ConfigError(source, "denies, and what is left is not compared", key=denied)
+            raise values.NotComparable(
+                source, "denies, and what is left is not compared", key=denied
+            )
         if denied:
             break
         if str(said.get("access")).lower() == "deny":

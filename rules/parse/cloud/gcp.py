@@ -112,7 +112,7 @@ def _rules(said: dict[str, Any], receiver: str, source: str, where: str) -> Iter
     if said.get("disabled") is True or said.get("direction", "INGRESS") != "INGRESS":
         return
     if said.get("denied"):
-        raise ConfigError(source, "denies, and what is left is not compared", key=where)
+        raise values.NotComparable(source, "denies, and what is left is not compared", key=where)
     destinations = [
         values.network(word, source, where)
         for word in values.sequence(said.get("destinationRanges"), source, where)

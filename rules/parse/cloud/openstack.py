@@ -146,7 +146,7 @@ def _ports(
     low = values.number(first, source, where)
     if number in (1, 58):
         if last is not None:
-            raise ConfigError(
+            raise values.NotComparable(
                 source,
                 f"ICMP type {low} is limited to a code, and codes are not compared",
                 key=where,

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from rules.cluster import IPNetwork
-from rules.errors import ConfigError
+from rules.errors import EXIT_UNDETERMINED, ConfigError
 from rules.intervals import Interval
 from rules.space import last_port
 
@@ -18,6 +18,15 @@ PROTOCOLS = {
     "dccp": 33,
 }  # fmt: skip
 EVERY_PROTOCOL = frozenset({"-1", "all", "any", "*"})
+
+
+class NotComparable(ConfigError):
+    """A rule that was read, and that no packet space of ours can hold: what it does is not known.
+
+    The file is right, so this is no wrong input.
+    """
+
+    exit_code = EXIT_UNDETERMINED
 
 
 def protocol(word: Any, source: str, where: str) -> int | None:
