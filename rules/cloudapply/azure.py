@@ -16,7 +16,7 @@ from rules.cloud.azure import DESCRIPTION_LENGTH, FIRST_PRIORITY, LAST_PRIORITY,
 from rules.cloud.document import CloudRules, Usage
 from rules.cloud.peer import Kind, Peer
 from rules.cloudapply.plan import Plan
-from rules.cloudapply.refused import Refused
+from rules.cloudapply.refused import Refused, refuse_absent
 from rules.cloudapply.things import MARK, Thing, VendorStep, Words, compare, content, free_name
 from rules.cloudapply.things import steps as steps_of
 from rules.cloudapply.vendor import TIMEOUT_S, Command, Vendor
@@ -88,6 +88,7 @@ class Azure(Words):
                         f"there is a {title} called {group.name} without the tag {ROLE_TAG}, so it "
                         "is not ours: take another --name, or give it that tag to hand it over"
                     )
+        refuse_absent(rules, state.asg)
         live = {name: _rules(state.nsg.get(name, {})) for name in self._names()}
         self._priorities = {
             name: {int(item["priority"]) for item in listed} for name, listed in live.items()
@@ -171,7 +172,8 @@ class Azure(Words):
 
     def _said(self, one: SecurityRule) -> dict[str, object]:
         def asg(peer: Peer) -> str:
-            return peer.name.lower() if peer.kind is Kind.NAMED else self._rules.names[peer.name]
+            named = peer.kind is Kind.NAMED
+            return (peer.name if named else self._rules.names[peer.name]).lower()
 
         found: dict[str, object] = {
             "access": one.access,
@@ -301,12 +303,14 @@ def _live(group: str, item: dict[str, Any]) -> Thing:
 
 def _asgs(item: dict[str, Any], side: str) -> list[str]:
     """The application security groups of a rule: ours by their names, others by their ids."""
-    ids = [str(one.get("id")) for one in item.get(f"{side}ApplicationSecurityGroups") or ()]
+    # Azure tells no capital letters from small ones.
+    asgs = item.get(f"{side}ApplicationSecurityGroups") or ()
+    ids = [str(one.get("id")).lower() for one in asgs]
     home = str(item.get("id", "")).lower().split("/networksecuritygroups/")[0]
     return [
         one.rpartition("/")[2]
-        if not home or one.lower().startswith(f"{home}/applicationsecuritygroups/")
-        else one.lower()
+        if not home or one.startswith(f"{home}/applicationsecuritygroups/")
+        else one
         for one in ids
     ]
 

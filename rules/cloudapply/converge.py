@@ -9,7 +9,7 @@ from rules.cloud.peer import Kind
 from rules.cloudapply.live import LiveGroup, LiveRule, Permission, State, weight
 from rules.cloudapply.order import Step, Stuck, ordered
 from rules.cloudapply.plan import Plan
-from rules.cloudapply.refused import Refused
+from rules.cloudapply.refused import Refused, refuse_absent
 from rules.cloudapply.wanted import FAMILIES, WantedGroup, group_names, wanted_groups
 from rules.cluster import Role
 
@@ -29,12 +29,7 @@ def converge(rules: CloudRules, state: State) -> Plan:
                 f"{state.groups[name].id} is called {name} and has no tag nodeprep:role, so it is "
                 "not ours: take another --name, or give it that tag to hand it over"
             )
-    absent = _foreign_roles(rules, state)
-    if absent:
-        raise Refused(
-            f"rules of {', '.join(rules.plan.receivers)} refer to {absent[0]}, which is not there: "
-            "apply all roles first"
-        )
+    refuse_absent(rules, state.groups)
     most = rules.options.quota("rules", QUOTAS["rules"])
     try:
         steps, held = ordered(wanted, state, most, rules.plan.families)
@@ -61,18 +56,6 @@ def _weighed(rules: CloudRules, state: State) -> None:
                 f"{rule.peer.name} has room for {most} entries and counts as {most} rules, not "
                 f"{rule.peer.weight}: write {rule.peer.name}:{most}"
             )
-
-
-def _foreign_roles(rules: CloudRules, state: State) -> list[str]:
-    return sorted(
-        {
-            rules.names[rule.peer.name]
-            for rule in rules.rules
-            if rule.peer.kind is Kind.ROLE
-            and rule.peer.name not in rules.plan.receivers
-            and rules.names[rule.peer.name] not in state.groups
-        }
-    )
 
 
 def changes_of(step: Step) -> list[Change]:

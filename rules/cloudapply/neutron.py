@@ -18,7 +18,7 @@ from rules.cloud.peer import Kind
 from rules.cloud.rule import what
 from rules.cloudapply.failure import CloudError
 from rules.cloudapply.plan import Plan
-from rules.cloudapply.refused import Refused
+from rules.cloudapply.refused import Refused, refuse_absent
 from rules.cloudapply.things import MARK, Thing, VendorStep, Words, compare, content
 from rules.cloudapply.things import steps as steps_of
 from rules.cloudapply.vendor import TIMEOUT_S, Command, Vendor
@@ -107,6 +107,7 @@ class Neutron(Words):
                     f"{MARK.strip()!r}, so it is not ours: take another --name, or describe it so "
                     "to hand it over"
                 )
+        refuse_absent(rules, state.groups)
         ids = {group.id: name for name, group in state.groups.items()}
         live = [
             _live(group.name, item, ids)
