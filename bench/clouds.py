@@ -37,4 +37,4 @@ def run(runs: int) -> str:
                     more = ("--config", str(config), "--allow-widening", WIDER)
                     rows[f"nodeprep {' '.join(words)}"] = [nodeprep, *words, *more]
         samples = side_by_side(list(rows.values()), min(runs, MOST_RUNS))
-    return f"{NODES:,} nodes, each with its address:\n\n{table(list(rows), samples)}"
+    return f"{NODES:,} nodes, each with its address:\n\n{table(list(rows), samples, cpu=True)}"
