@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import ip_network
 from typing import Any
 
 from rules.backend import Change
 from rules.cloud.azure import DESCRIPTION_LENGTH, FIRST_PRIORITY, LAST_PRIORITY, QUOTAS
 from rules.cloud.document import CloudRules, Usage
 from rules.cloud.peer import Kind, Peer
+from rules.cloudapply.azurerules import KIND, inbound, living, ports, prefix
 from rules.cloudapply.plan import Plan
 from rules.cloudapply.refused import Refused, refuse_absent
 from rules.cloudapply.things import MARK, Thing, VendorStep, Words, compare, content, free_name
@@ -36,7 +36,6 @@ AZ = Command(
 )
 _NETWORK = ("network",)
 _NAME_LENGTH = 80
-_KIND = "security rule"
 _KINDS = {"asg": "application security group", "nsg": "network security group"}
 
 
@@ -89,7 +88,7 @@ class Azure(Words):
                         "is not ours: take another --name, or give it that tag to hand it over"
                     )
         refuse_absent(rules, state.asg)
-        live = {name: _rules(state.nsg.get(name, {})) for name in self._names()}
+        live = {name: inbound(state.nsg.get(name, {})) for name in self._names()}
         self._priorities = {
             name: {int(item["priority"]) for item in listed} for name, listed in live.items()
         }
@@ -97,7 +96,7 @@ class Azure(Words):
             name: {str(item.get("name", "")).lower() for item in listed}
             for name, listed in live.items()
         }
-        things = [_live(name, item) for name, listed in live.items() for item in listed]
+        things = [living(name, item) for name, listed in live.items() for item in listed]
         found = compare(
             self._wanted(),
             things,
@@ -168,7 +167,7 @@ class Azure(Words):
                 said = content(self._said(one))
                 self._wishes[group.name, said] = one.priority
                 denies = one.access == "Deny"
-                yield Thing(_KIND, group.name, one.name, said, about, denies=denies)
+                yield Thing(KIND, group.name, one.name, said, about, denies=denies)
 
     def _said(self, one: SecurityRule) -> dict[str, object]:
         def asg(peer: Peer) -> str:
@@ -178,13 +177,13 @@ class Azure(Words):
         found: dict[str, object] = {
             "access": one.access,
             "protocol": one.protocol,
-            "ports": _ports(one.ports),
-            "destinations": sorted(map(_prefix, one.destinations)),
+            "ports": ports(one.ports),
+            "destinations": sorted(map(prefix, one.destinations)),
         }
         if one.asgs:
             found["asgs"] = sorted(map(asg, one.asgs))
         else:
-            found["sources"] = sorted(map(_prefix, one.sources))
+            found["sources"] = sorted(map(prefix, one.sources))
         if one.access == "Deny":
             found["priority"] = one.priority
         return found
@@ -265,73 +264,3 @@ class Azure(Words):
                 tags = state.of(kind).get(name, {}).get("tags") or {}
                 if role.value not in members and ROLE_TAG in tags:
                     yield f"{title} {name}"
-
-
-def _rules(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """The inbound rules of a group as `az` lists it; Azure's own default ones are apart."""
-    return [
-        item
-        for item in group.get("securityRules") or ()
-        if str(item.get("direction", "")).lower() == "inbound"
-    ]
-
-
-def _live(group: str, item: dict[str, Any]) -> Thing:
-    access = str(item.get("access", "")).capitalize()
-    found: dict[str, object] = {
-        "access": access,
-        "protocol": str(item.get("protocol", "*")).capitalize(),
-        "ports": _ports(_list(item, "destinationPortRange")),
-        "destinations": sorted(
-            [_prefix(text) for text in _list(item, "destinationAddressPrefix")]
-            + [f"asg {name}" for name in _asgs(item, "destination")]
-        ),
-    }
-    if asgs := _asgs(item, "source"):
-        found["asgs"] = sorted(asgs)
-    else:
-        found["sources"] = sorted(map(_prefix, _list(item, "sourceAddressPrefix")))
-    if (ports := _list(item, "sourcePortRange")) not in ([], ["*"]):
-        found["source_ports"] = _ports(ports)
-    if access == "Deny":
-        found["priority"] = int(item["priority"])
-    about = str(item.get("description") or "")
-    own = about.startswith(MARK)
-    name = str(item.get("name"))
-    return Thing(_KIND, group, name, content(found), about, own=own, denies=access == "Deny")
-
-
-def _asgs(item: dict[str, Any], side: str) -> list[str]:
-    """The application security groups of a rule: ours by their names, others by their ids."""
-    # Azure tells no capital letters from small ones.
-    asgs = item.get(f"{side}ApplicationSecurityGroups") or ()
-    ids = [str(one.get("id")).lower() for one in asgs]
-    home = str(item.get("id", "")).lower().split("/networksecuritygroups/")[0]
-    return [
-        one.rpartition("/")[2]
-        if not home or one.startswith(f"{home}/applicationsecuritygroups/")
-        else one
-        for one in ids
-    ]
-
-
-def _list(item: dict[str, Any], name: str) -> list[str]:
-    plural = f"{name}es" if name.endswith("x") else f"{name}s"
-    single = item.get(name)
-    return [str(text) for text in item.get(plural) or ([single] if single else [])]
-
-
-def _ports(words: Iterable[str]) -> list[str]:
-    def place(text: str) -> tuple[int, str]:
-        first = text.partition("-")[0]
-        return (int(first) if first.isascii() and first.isdigit() else -1, text)
-
-    return sorted(("*" if text == "0-65535" else text for text in words), key=place)
-
-
-def _prefix(text: str) -> str:
-    """A network in one way of writing; a service tag as it is."""
-    try:
-        return str(ip_network(text, strict=False))
-    except ValueError:
-        return text
