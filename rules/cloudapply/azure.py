@@ -22,7 +22,7 @@ from rules.cloudapply.things import steps as steps_of
 from rules.cloudapply.vendor import TIMEOUT_S, Command, Vendor
 from rules.cluster import Role
 from rules.record import field, record
-from rules.render.cloud.azure import ROLE_TAG, SecurityRule, security_rules, tags_of
+from rules.render.cloud.azure import ROLE_TAG, SecurityRule, security_rules, tag_words, tags_of
 
 AZ = Command(
     "az",
@@ -215,7 +215,7 @@ class Azure(Words):
             for group in self._rules.groups:
                 if group.name in state.of(kind):
                     continue
-                tags = [f"{key}={text}" for key, text in tags_of(self._rules, group).items()]
+                tags = tag_words(tags_of(self._rules, group))
                 argv = [*_NETWORK, kind, "create", *place, "--name", group.name, "--tags", *tags]
                 label = f"{title} {group.name}"
                 after = json.dumps({"tags": tags_of(self._rules, group)}, sort_keys=True)
@@ -233,7 +233,7 @@ class Azure(Words):
                 if all(there.get(key) == text for key, text in wanted.items()):
                     continue
                 whole = {**there, **wanted}
-                pairs = [f"{key}={text}" for key, text in whole.items()]
+                pairs = tag_words(whole)
                 label = f"{title} {group.name}: tags"
                 change = Change(
                     label, json.dumps(there, sort_keys=True), json.dumps(whole, sort_keys=True)

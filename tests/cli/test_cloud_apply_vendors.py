@@ -264,6 +264,20 @@ def test_groups_of_others_are_not_taken_over(lab: Lab, capsys: pytest.CaptureFix
     assert writes(lab) == []
 
 
+@pytest.mark.parametrize("text", ["it's", "null", ""])
+def test_tags_of_azure_are_what_was_said(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab("azure", tmp_path)
+    monkeypatch.setenv("VENDOR_STORE", str(tmp_path))
+    monkeypatch.setattr("rules.run.SEARCH_PATH", lab.environment["PATH"])
+    assert run(lab.line("--role", "worker,multi-master", "--tag", f"its.team={text}")) == 0
+    assert {one["tags"]["its.team"] for one in lab.state["nsg"].values()} == {text}
+    lab.forget()
+    assert run(lab.line("--tag", f"its.team={text}")) == 0
+    assert writes(lab) == []
+
+
 @pytest.mark.parametrize("cloud", sorted(PROGRAMS))
 def test_the_vendors_own_parser_takes_our_words(cloud: str, tmp_path: Path) -> None:
     """Every shape of a call, given to the real command where it is: it gets as far as asking who

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from tests.vendors.store import CloudRefusal, State, fail, serve
@@ -98,7 +99,18 @@ def command(state: State, argv: list[str]) -> Any:
 
 
 def _pairs(words: list[str]) -> dict[str, str]:
-    return dict(word.split("=", 1) for word in words)
+    """Tags in the shorthand of `az`, where a quote inside quotes is '/."""
+    found = {}
+    for word in words:
+        said = re.fullmatch(r"('(?:[^']|'/)*'|[^'{}\[\]=@.]+)=('(?:[^']|'/)*'|[^'].*)", word)
+        if said is None or said[2] == "null":
+            fail(f"ERROR: Failed to parse '--tags' argument: {word}")
+        key, text = (
+            part[1:-1].replace("'/", "'") if part.startswith("'") else part
+            for part in said.groups()
+        )
+        found[key] = text
+    return found
 
 
 def _rule(state: State, said: argparse.Namespace, home: str) -> Any:

@@ -8,7 +8,8 @@ ARM's JSON is built as data and written by ``json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rules.cloud.azure import (
@@ -26,6 +27,8 @@ from rules.render.cloud.hcl import Block, Expression, provider, variable
 from rules.render.templating import fill, slug
 
 _NAMES = {6: "Tcp", 17: "Udp", 1: "Icmp", 50: "Esp", 51: "Ah", None: "*"}
+# What has no meaning in the shorthand of `az`.
+_PLAIN = re.compile(r"[A-Za-z0-9_:+-]+")
 API_VERSION = "2024-05-01"
 NSG = "Microsoft.Network/networkSecurityGroups"
 ASG = "Microsoft.Network/applicationSecurityGroups"
@@ -96,6 +99,20 @@ def tags_of(rules: CloudRules, group: CloudGroup) -> dict[str, str]:
         ROLE_TAG: group.role,
         POLICY_TAG: rules.plan.digest,
     }
+
+
+def tag_words(tags: Mapping[str, str]) -> list[str]:
+    """Tags as `az` takes them, in its shorthand: quotes around what has a meaning there.
+
+    https://github.com/Azure/azure-cli/blob/dev/doc/shorthand_syntax.md
+    """
+    return [f"{_shorthand(key)}={_shorthand(text)}" for key, text in tags.items()]
+
+
+def _shorthand(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() != "null":
+        return text
+    return "'" + text.replace("'", "'/") + "'"
 
 
 def terraform(rules: CloudRules) -> dict[str, str]:
@@ -266,10 +283,7 @@ def script(rules: CloudRules) -> dict[str, str]:
     def asg(peer: Peer) -> str:
         return peer.name if peer.kind is Kind.NAMED else rules.names[peer.name]
 
-    groups = [
-        (group.name, [f"{key}={text}" for key, text in tags_of(rules, group).items()])
-        for group in rules.groups
-    ]
+    groups = [(group.name, tag_words(tags_of(rules, group))) for group in rules.groups]
     listed: list[list[str]] = []
     for group in rules.groups:
         for one in security_rules(group, rules):
