@@ -6,8 +6,7 @@ import argparse
 import os
 import platform
 
-from bench import checks, clouds, cni, firewall, fleet, onefile
-from bench import ansible, checks, clouds, cni, firewall, fleet
+from bench import ansible, checks, clouds, cni, firewall, fleet, onefile
 
 SUBJECTS = {
     "checks": checks,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,11 @@ def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     if form and form not in formats(request.cloud):
         known = ", ".join(formats(request.cloud))
         raise UsageError(f"--format takes {known} for {request.cloud}, not {form!r}")
+    # Rules hold no cycles, and the collector would look through all of them again and again.
+    gc.disable()
     rules = load_rules(request)
     made = render(form, rules)
+    gc.enable()
     for line in rules.remarks[1:]:
         print(f"nodeprep: {line}", file=sys.stderr)
     if output == "text":

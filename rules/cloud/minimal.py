@@ -17,7 +17,6 @@ from rules.cloud.peer import Peer, network_peer
 from rules.cloud.rivals import Rivals
 from rules.cloud.rule import Grant, Place, Rule
 from rules.cloud.witness import witness
-from rules.cluster import IPNetwork
 from rules.intervals import Interval, Intervals, combine, normal
 from rules.space import extent, last_port
 
@@ -76,17 +75,21 @@ class _Receiver:
     def _networks(self, grants: list[Grant], place: Place, family: int) -> tuple[list[Rule], Open]:
         cover = Cover([g for g in grants if g.family == family and g.networks], family)
         purposes = _Purposes(cover.grants)
-        # One object for all rules of a network, which later steps recognise by itself.
-        peers: dict[tuple[int, int], Peer] = {}
+        # One object for all rules of a network, which later steps recognise by itself; a network
+        # is found by its own object, which the cover holds, and only then by its value.
+        known: dict[int, tuple[Peer, Interval]] = {}
+        peers: dict[Interval, tuple[Peer, Interval]] = {}
         receiver, families = grants[0].receiver, (family,)
         made: list[Rule] = []
         for network, protocol, interval in cover.emitted():
-            key = (int(network.network_address), network.prefixlen)
-            peer = peers.get(key)
-            if peer is None:
-                peer = peers[key] = network_peer(network)
+            found = known.get(id(network))
+            if found is None:
+                edges = extent(network)
+                found = peers.setdefault(edges, (network_peer(network), edges))
+                known[id(network)] = found
+            peer, edges = found
             ports = _written(protocol, interval)
-            flows = purposes.of(network, protocol, interval)
+            flows = purposes.of(edges, protocol, interval)
             made.append(Rule(receiver, place, families, peer, protocol, ports, flows, ""))
         return made, cover.anywhere()
 
@@ -204,11 +207,11 @@ class _Purposes:
         self._near: dict[tuple[int | None, Interval], list[_Near]] = {}
         self._flows: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
 
-    def of(self, network: IPNetwork, protocol: int | None, ports: Interval) -> tuple[str, ...]:
+    def of(self, edges: Interval, protocol: int | None, ports: Interval) -> tuple[str, ...]:
         near = self._near.get((protocol, ports))
         if near is None:
             near = self._near[protocol, ports] = self._sources(protocol, ports)
-        first, last = extent(network)
+        first, last = edges
         found: list[tuple[str, ...]] = []
         for flows, starts, ends in near:
             at = bisect_left(ends, first)

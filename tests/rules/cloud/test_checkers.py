@@ -212,7 +212,7 @@ def test_the_script_makes_the_plan_and_a_second_run_changes_nothing(tmp_path: Pa
                 ["bash", str(path)],
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=900,
                 check=False,
                 env={
                     "PATH": os.environ["PATH"],
