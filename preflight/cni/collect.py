@@ -40,6 +40,7 @@ _TIMEOUT_S = 60.0
 _RUNTIME_TIMEOUT_S = 3.0
 # Leases that go while host-local waits; a hundred take some milliseconds.
 _UNDER_ONE_LOCK = 100
+_LOCK_LIMIT_S = 30.0
 _NO_LIMIT = 10_000_000
 # Plugins whose every trace is a lease, a chain, an interface or a cache entry: no DEL is needed.
 _PLAIN = frozenset({"bridge", "ptp", "portmap", "loopback"})
@@ -224,16 +225,34 @@ def _release_some(leases: Sequence[IpamLease]) -> list[str]:
     except OSError as error:
         return [f"{directory}/lock: {error.strerror}"]
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _locked(lock):
+            return [f"{directory}/lock: somebody has held it for {_LOCK_LIMIT_S:.0f} s"]
         return [failure for lease in leases for failure in _release_one(lease)]
     finally:
         os.close(lock)
 
 
+def _locked(lock: int) -> bool:
+    """Waits for it as long as the plugin may take; one that hangs must not hang us."""
+    end = time.monotonic() + _LOCK_LIMIT_S
+    while not (taken := _taken(lock)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return taken
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _release_one(lease: IpamLease) -> list[str]:
     """Only if it is still that container's."""
     try:
-        descriptor = os.open(lease.path, os.O_RDONLY | os.O_CLOEXEC)
+        # A pipe among them would hang us, as it hangs host-local.
+        descriptor = os.open(lease.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             text = os.read(descriptor, 4096).decode("utf-8", "replace")
         finally:

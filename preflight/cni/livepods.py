@@ -18,7 +18,8 @@ from preflight.cni.prove import side_by_side
 from preflight.cni.questions import Outside, named, on_link
 from preflight.cni.spec import NetworkConfig, valid_interface, valid_name
 from preflight.facts.cnistate import parse_cache_entry
-from rules.errors import CommandError, NodeprepError
+from rules.errors import CommandError, ConfigError, NodeprepError
+from rules.files import read_input
 from rules.record import record
 
 # A node has 110 pods by default; of more than this the first are looked at.
@@ -98,9 +99,8 @@ def _entry(path: str) -> dict[str, Any] | None:
     import json
 
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            text = stream.read()
-    except OSError:
+        text = read_input(path)
+    except ConfigError:
         return None
     if parse_cache_entry(text, path, 0.0) is None:
         return None

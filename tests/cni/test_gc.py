@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from preflight.cni import collect
 from preflight.cni.garbage import Chain, Namespace, Seen, drop_text, find, parse_chains
 from preflight.cni.remains import chain_names
 from preflight.facts.model.cni import CniCacheEntry, IpamLease
@@ -154,6 +156,35 @@ for i in $(seq 0 255); do for j in $(seq 0 19); do
 touch -d '2 hours ago' /var/lib/cni/networks/pods/*
 echo young > /var/lib/cni/networks/pods/10.244.1.9
 """
+
+
+@pytest.mark.kernel
+def test_a_pipe_among_the_leases_hangs_nobody() -> None:
+    require_kernel()
+    leases = "/var/lib/cni/networks/pods"
+    done = node(
+        "ip netns add p1; nodeprep cni add c1 /run/netns/p1 > /dev/null; ip netns del p1\n"
+        f"mkfifo {leases}/10.244.1.77; touch -d '1 hour ago' {leases}/* /var/lib/cni/results/*\n"
+        f"nodeprep cni gc > /dev/null; ls {leases}",
+        conf=bridge(),
+        timeout_s=40,
+    )
+    assert done.stdout.split() == ["last_reserved_ip.0", "lock"]
+
+
+def test_a_lock_that_somebody_keeps_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "_LOCK_LIMIT_S", 0.1)
+    path = tmp_path / "10.244.1.2"
+    path.write_text("c1\neth0")
+    lease = IpamLease("pods", "10.244.1.2", "c1", OLD, str(path))
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert collect._release([lease]) == [f"{tmp_path}/lock: somebody has held it for 0 s"]
+        assert path.exists()
+    assert collect._release([lease]) == []
+    assert not path.exists()
 
 
 @pytest.mark.kernel
