@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import settings
+
+
+# How long one example takes says something of the machine; growth has tests of its own.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
 
 def pytest_configure() -> None:
     """Tests that interrupt a program need it to hear that: a shell's background job ignores SIGINT,

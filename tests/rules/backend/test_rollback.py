@@ -24,16 +24,16 @@ SIDE_BY_SIDE = 5
 
 
 def test_confirmed_in_time_stays(machine: Machine) -> None:
-    done = machine.firewall("apply", "nftables", "--confirm-within", "2")
+    done = machine.firewall("apply", "nftables", "--confirm-within", "6")
     assert done["pending"]["must_be_confirmed"] is True
     own = machine.own()
     assert machine.firewall("status")["pending"]["id"] == done["pending"]["id"]
     assert machine.firewall("verify", "nftables", code=1)["verdicts"][1]["name"] == "confirmed"
-    again = machine.firewall("apply", "nftables", "--confirm-within", "2")
+    again = machine.firewall("apply", "nftables", "--confirm-within", "6")
     assert (again["changed"], again["pending"]) == (False, done["pending"])
     assert machine.firewall("confirm")["changed"] is True
     assert machine.firewall("confirm")["changed"] is False
-    time.sleep(2.5)
+    time.sleep(6.5)
     assert machine.own() == own
     assert machine.firewall("status")["applied"]["confirmed"] is True
 
@@ -47,7 +47,7 @@ def test_unconfirmed_goes_and_what_was_confirmed_comes_back(machine: Machine, ba
     assert "rolled back at" in refused.stderr
     machine.firewall("apply", backend, "--confirm-within", "0")
     own, boot = machine.own(), machine.state_files()
-    machine.firewall("apply", backend, "--confirm-within", "1", policy="two")
+    machine.firewall("apply", backend, "--confirm-within", "4", policy="two")
     assert machine.own() != own
     machine.settle()
     assert machine.own() == own
