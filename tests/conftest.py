@@ -6,7 +6,6 @@ import signal
 
 from hypothesis import settings
 
-
 # How long one example takes says something of the machine; growth has tests of its own.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")

@@ -71,7 +71,7 @@ def test_rollback_now_and_removal_that_nobody_confirms(machine: Machine) -> None
     machine.firewall("apply", "nftables", "--confirm-within", "60", policy="two")
     assert machine.firewall("rollback")["changed"] is True
     assert machine.own() == own
-    machine.firewall("remove", "", "--confirm-within", "1")
+    machine.firewall("remove", "", "--confirm-within", "4")
     assert not machine.own().strip()
     wait_until(lambda: machine.own() == own)
     machine.firewall("remove", "", "--confirm-within", "60")
