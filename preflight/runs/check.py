@@ -48,8 +48,8 @@ def run_check(request: Request) -> int:
     from preflight.facts.host import Host
     from preflight.facts.model import Unknown
     from preflight.facts.store import load
-    from preflight.report.formats import render
-    from preflight.report.model import EXIT_CODES, CheckReport
+    from preflight.report.model import CheckReport
+    from preflight.runs.printed import print_report
     from preflight.target import Phase, Target, choose_version
 
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
@@ -94,16 +94,7 @@ def run_check(request: Request) -> int:
         findings=tuple(findings),
         strict=request.strict,
     )
-    sys.stdout.write(
-        render(
-            report,
-            request.output,
-            quiet=request.quiet,
-            verbose=request.verbose,
-            stream=sys.stdout,
-        )
-    )
-    return EXIT_CODES[report.verdict]
+    return print_report(report, request.output, quiet=request.quiet, verbose=request.verbose)
 
 
 def _among_cards(place: str, facts: Facts, target: Target) -> Target:

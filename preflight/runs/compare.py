@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Sequence
 
@@ -32,9 +31,9 @@ def run_compare(request: Request) -> int:
     from preflight.fleet.deck import build
     from preflight.fleet.readcards import read_cards
     from preflight.report.fleet import CompareReport
-    from preflight.report.formats import check_format, render
-    from preflight.report.model import EXIT_CODES
+    from preflight.report.formats import check_format
     from preflight.runs.check import split
+    from preflight.runs.printed import print_report
 
     check_format(request.output)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
@@ -53,13 +52,4 @@ def run_compare(request: Request) -> int:
         findings=tuple(findings),
         strict=request.strict,
     )
-    sys.stdout.write(
-        render(
-            report,
-            request.output,
-            quiet=request.quiet,
-            verbose=request.verbose,
-            stream=sys.stdout,
-        )
-    )
-    return EXIT_CODES[report.verdict]
+    return print_report(report, request.output, quiet=request.quiet, verbose=request.verbose)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -36,10 +35,10 @@ def run_fleet_report(request: Request) -> int:
     from preflight.fleet.deck import build
     from preflight.fleet.gathered import gather
     from preflight.report.fleet import CompareReport
-    from preflight.report.formats import check_format, render
-    from preflight.report.model import EXIT_CODES
+    from preflight.report.formats import check_format
     from preflight.report.picture import Picture
     from preflight.runs.check import split
+    from preflight.runs.printed import print_report
 
     check_format(request.output)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
@@ -67,17 +66,9 @@ def run_fleet_report(request: Request) -> int:
     picture = Picture(
         deck, answer.cells(probes.every), answer.role_ports(probes.plain), report.notes
     )
-    sys.stdout.write(
-        render(
-            report,
-            request.output,
-            quiet=request.quiet,
-            verbose=request.verbose,
-            stream=sys.stdout,
-            picture=picture,
-        )
+    return print_report(
+        report, request.output, quiet=request.quiet, verbose=request.verbose, picture=picture
     )
-    return EXIT_CODES[report.verdict]
 
 
 def _notes(gathered: Gathered) -> tuple[str, ...]:

@@ -38,9 +38,9 @@ class Request:
 def run_probe(request: Request) -> int:
     """Probes and prints the report to stdout; the exit code of the verdict."""
     from preflight import config as configuration
-    from preflight.report.formats import check_format, render
-    from preflight.report.model import EXIT_CODES
+    from preflight.report.formats import check_format
     from preflight.report.reach import ProbeReport
+    from preflight.runs.printed import print_report
 
     check_format(request.output)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
@@ -90,12 +90,7 @@ def run_probe(request: Request) -> int:
         findings=tuple(findings),
         unprobed=tuple(rest),
     )
-    sys.stdout.write(
-        render(
-            report, request.output, quiet=request.quiet, verbose=request.verbose, stream=sys.stdout
-        )
-    )
-    return EXIT_CODES[report.verdict]
+    return print_report(report, request.output, quiet=request.quiet, verbose=request.verbose)
 
 
 def probe(
