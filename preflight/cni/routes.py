@@ -10,18 +10,29 @@ import errno
 import os
 import re
 import socket
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from preflight.facts import netlink
+from rules.cluster import IPAddress
 from rules.errors import CommandError
+from rules.record import record
 
 _WAY = re.compile(
     r"(?:via (?P<gateway>\S+) )?dev (?P<link>\S+)"
     r"(?: proto (?P<proto>\d+))?(?: src (?P<source>\S+))?"
 )
+# struct rtmsg of <linux/rtnetlink.h>: family, lengths of both ranges, TOS, table, who made it,
+# scope, type, flags. Then the request, and attributes.
+_HEADER = struct.Struct("=8BI")
+_GET_ROUTE = 26
+_TO, _LINK, _GATEWAY, _METRIC, _SOURCE, _TABLE = 1, 4, 5, 6, 7, 15
 _MAIN_TABLE = 254
 # What the kernel takes for a metric that nobody gave (IP6_RT_PRIO_USER of net/ip6_route.h).
 _NO_METRIC = {4: 0, 6: 1024}
@@ -30,28 +41,31 @@ _STATIC = 4
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
+@record
+class Route:
+    """``link`` and ``proto`` as the kernel's numbers; ``gateway`` and ``source`` empty: none."""
+
+    gateway: str
+    link: int
+    proto: int
+    source: str
+
+
 def read(name: str) -> str | None:
     """``[via GATEWAY] dev LINK [proto N] [src ADDRESS]`` of the route to a range; None: no route.
 
     ``proto`` is who made it, where that is not an administrator.
     """
     network = ip_network(name)
-    with _netlink() as netlink:
-        for route in _dump(netlink, network.version):
-            said = dict(route["attrs"])
-            to = said.get("RTA_DST", _any(network.version))
-            metric = said.get("RTA_PRIORITY", 0)
-            if (
-                (ip_address(to), route["dst_len"]) == (network.network_address, network.prefixlen)
-                and metric == _NO_METRIC[network.version]
-                and "RTA_OIF" in said
-            ):
-                words = [f"via {said['RTA_GATEWAY']}"] if "RTA_GATEWAY" in said else []
-                words.append(f"dev {_name(netlink, said['RTA_OIF'])}")
-                words += [f"proto {route['proto']}"] if route["proto"] != _STATIC else []
-                words += [f"src {said['RTA_PREFSRC']}"] if "RTA_PREFSRC" in said else []
-                return " ".join(words)
-    return None
+    route = _table(network.version).get((network.network_address, network.prefixlen))
+    link = "" if route is None else _name(route.link)
+    if route is None or not link:
+        return None
+    words = [f"via {route.gateway}"] if route.gateway else []
+    words.append(f"dev {link}")
+    words += [f"proto {route.proto}"] if route.proto != _STATIC else []
+    words += [f"src {route.source}"] if route.source else []
+    return " ".join(words)
 
 
 def write(name: str, state: str | None) -> None:
@@ -60,8 +74,8 @@ def write(name: str, state: str | None) -> None:
     words: dict[str, Any] = {"dst": name, "family": _FAMILIES[network.version]}
     if state is None:
         if read(name) is not None:
-            with _netlink() as netlink:
-                netlink.route("del", priority=_NO_METRIC[network.version], **words)
+            with _iproute() as iproute:
+                iproute.route("del", priority=_NO_METRIC[network.version], **words)
         return
     match = _WAY.fullmatch(state)
     if match is None:
@@ -69,53 +83,78 @@ def write(name: str, state: str | None) -> None:
     words["proto"] = int(match["proto"] or _STATIC)
     words |= {"gateway": match["gateway"]} if match["gateway"] else {}
     words |= {"prefsrc": match["source"]} if match["source"] else {}
-    with _netlink() as netlink:
+    with _iproute() as iproute:
         try:
             words["oif"] = socket.if_nametoindex(match["link"])
         except OSError:
             raise CommandError(
                 "failed", f"route {name}: no link is called {match['link']}"
             ) from None
-        netlink.route("replace", **words)
+        iproute.route("replace", **words)
 
 
 def way_to(address: str) -> str:
     """``via ADDRESS dev LINK`` where a link leads there without a router; empty elsewhere."""
     own = ip_address(address)
+    body = _HEADER.pack(_FAMILIES[own.version], own.max_prefixlen, *[0] * 7)
     try:
-        with _netlink() as netlink:
-            found = list(netlink.route("get", dst=address, family=_FAMILIES[own.version]))
-            said = dict(found[0]["attrs"]) if found else {}
-            if "RTA_GATEWAY" in said or "RTA_OIF" not in said:
-                return ""
-            link = _name(netlink, said["RTA_OIF"])
-    except CommandError:
+        answer = netlink.ask(netlink.ROUTE, _GET_ROUTE, body + netlink.attribute(_TO, own.packed))
+    except OSError:
+        return ""  # no route leads there
+    said = netlink.attributes(answer, _HEADER.size)
+    if _GATEWAY in said or _LINK not in said:
         return ""
-    return "" if link == "lo" else f"via {address} dev {link}"
+    link = _name(_number(said[_LINK]))
+    return "" if link in ("", "lo") else f"via {address} dev {link}"
 
 
-def _dump(netlink: Any, version: int) -> Iterator[Any]:
-    for route in netlink.get_routes(family=_FAMILIES[version], table=_MAIN_TABLE):
-        if dict(route["attrs"]).get("RTA_TABLE", route["table"]) == _MAIN_TABLE:
-            yield route
+@lru_cache(maxsize=2)
+def _table(version: int) -> dict[tuple[IPAddress, int], Route]:
+    """The main table's routes without a metric, by range; one question for all of them."""
+    body = _HEADER.pack(_FAMILIES[version], *[0] * 8)
+    try:
+        answers = netlink.dump(netlink.ROUTE, _GET_ROUTE, body)
+    except OSError as error:
+        raise CommandError("failed", f"the kernel's routes: {error.strerror}") from None
+    found: dict[tuple[IPAddress, int], Route] = {}
+    for answer in answers:
+        _, length, _, _, table, proto, *_ = _HEADER.unpack_from(answer)
+        said = netlink.attributes(answer, _HEADER.size)
+        table = _number(said.get(_TABLE, b"")) or table
+        metric = _number(said.get(_METRIC, b""))
+        if table == _MAIN_TABLE and metric == _NO_METRIC[version] and _LINK in said:
+            to = ip_address(said.get(_TO, bytes(4 if version == 4 else 16)))
+            gateway, source = (
+                str(ip_address(said[each])) if each in said else "" for each in (_GATEWAY, _SOURCE)
+            )
+            route = Route(gateway, _number(said[_LINK]), proto, source)
+            found.setdefault((to, length), route)
+    return found
 
 
-def _any(version: int) -> str:
-    return "0.0.0.0" if version == 4 else "::"  # noqa: S104 - the default route's destination
+def _name(link: int) -> str:
+    """Empty for one that went meanwhile, and its routes with it."""
+    try:
+        return socket.if_indextoname(link)
+    except OSError:
+        return ""
 
 
-def _name(netlink: Any, index: int) -> str:
-    return str(netlink.get_links(index)[0].get_attr("IFLA_IFNAME"))
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, sys.byteorder)
 
 
 @contextmanager
-def _netlink() -> Iterator[Any]:
-    """An open IPRoute for the block, whose errors come out as CommandError."""
+def _iproute() -> Iterator[Any]:
+    """An open IPRoute for the block, whose errors come out as CommandError. What was read before
+    does not count afterwards."""
     # Its import takes 0.14 s, and it has no types.
     pyroute2: Any = import_module("pyroute2")
     try:
-        with pyroute2.IPRoute() as netlink:
-            yield netlink
+        with pyroute2.IPRoute() as iproute:
+            yield iproute
     except pyroute2.NetlinkError as error:
         reason = "denied" if error.code in (errno.EPERM, errno.EACCES) else "failed"
         raise CommandError(reason, f"netlink: {os.strerror(error.code)}") from None
+    finally:
+        _table.cache_clear()

@@ -1,4 +1,4 @@
-"""Questions to the kernel over netlink that list something: sockets, packet filter tables."""
+"""Questions to the kernel over netlink: sockets, packet filter tables, routes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import struct
 from collections.abc import Iterator
 
 # linux/netlink.h
+ROUTE = 0
 SOCK_DIAG = 4
 NETFILTER = 12
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _ERROR = struct.Struct("=i")
-_REQUEST_DUMP = 0x301
+_REQUEST, _REQUEST_DUMP = 0x1, 0x301
 _DUMP_INTERRUPTED = 0x10
 _TYPE_ERROR, _TYPE_DONE = 2, 3
 # The two top bits of an attribute's type are flags.
@@ -30,20 +31,26 @@ def dump(protocol: int, kind: int, body: bytes) -> list[bytes]:
     What changed while it was listed is listed again.
     """
     for _ in range(_TRIES):
-        bodies, interrupted = _dump(protocol, kind, body)
+        bodies, interrupted = _answers(protocol, kind, body, _REQUEST_DUMP)
         if not interrupted:
             break
     return bodies
 
 
-def _dump(protocol: int, kind: int, body: bytes) -> tuple[list[bytes], bool]:
+def ask(protocol: int, kind: int, body: bytes) -> bytes:
+    """The body of the one message that answers a request; OSError with the kernel's errno."""
+    bodies, _ = _answers(protocol, kind, body, _REQUEST)
+    return bodies[0] if bodies else b""
+
+
+def _answers(protocol: int, kind: int, body: bytes, wanted: int) -> tuple[list[bytes], bool]:
     import socket
 
     bodies: list[bytes] = []
     interrupted = False
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as asked:
         asked.settimeout(_TIMEOUT_S)
-        asked.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST_DUMP, 1, 0) + body)
+        asked.send(_HEADER.pack(_HEADER.size + len(body), kind, wanted, 1, 0) + body)
         while True:
             piece = asked.recv(_PIECE_BYTES)
             if not piece:
@@ -56,6 +63,8 @@ def _dump(protocol: int, kind: int, body: bytes) -> tuple[list[bytes], bool]:
                         raise OSError(-code, os.strerror(-code))
                     return bodies, interrupted
                 bodies.append(content)
+            if wanted == _REQUEST:
+                return bodies, interrupted
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
