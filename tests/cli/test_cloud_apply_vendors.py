@@ -23,6 +23,7 @@ from tests.vendors import az, gcloud, openstack
 from tests.vendors.store import WRITES
 
 KILLS = int(os.environ.get("NODEPREP_KILLS", "1"))
+pytestmark = pytest.mark.outside
 WORDS = {"gcp": gcloud.WORDS, "azure": az.WORDS, "openstack": openstack.WORDS}
 # Another pod network, and other operators: rules come, go, and change their senders.
 CHANGED = CLUSTER.replace("flannel", "cilium").replace("203.0.113.0/24", "198.51.100.0/24")
