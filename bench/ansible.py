@@ -31,15 +31,16 @@ def run(runs: int) -> str:
         text = lab.single.read_text().replace("exec ", "")
         lab.single.write_text(f"{text}code=$?\ntimes >> {TIMES}\nexit $code\n")
         (lab.place / "SHA256SUMS").unlink()
-        for title, offline in (
-            ("first run", False),
-            ("second run, nothing to do", False),
-            ("the same, `nodeprep_offline`", True),
+        for title, serial, offline in (
+            ("first run, six at once", 6, False),
+            ("second run, nothing to do, six at once", 6, False),
+            ("the same, one after the other", 1, False),
+            ("the same, `nodeprep_offline`", 1, True),
         ):
             play = lab.play(
                 "nodes",
                 inventory,
-                nodeprep_serial=6,
+                nodeprep_serial=serial,
                 nodeprep_posture="enforce",
                 nodeprep_ignore=EXCUSED,
                 nodeprep_offline=offline,
