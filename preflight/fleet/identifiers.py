@@ -36,6 +36,13 @@ def _one(read: Callable[[Card], Known[str | None]]) -> Callable[[Card], Known[tu
     return values
 
 
+def _names(card: Card) -> Known[tuple[str, ...]]:
+    """The node's name, and the machine's own where somebody gave the node another: kubeadm wants
+    both unique, and of a clone it is the second that tells."""
+    own = "" if isinstance(card.hostname, Unknown) else card.hostname.lower()
+    return tuple(name for name in dict.fromkeys((card.node, own)) if name)
+
+
 def _macs(card: Card) -> Known[tuple[str, ...]]:
     if isinstance(card.interfaces, Unknown):
         return card.interfaces
@@ -61,7 +68,7 @@ IDENTIFIERS = (
     Identifier(
         "hostname-unique",
         "the name",
-        _one(lambda card: card.node),
+        _names,
         "give all but one of them another name: hostnamectl set-hostname NAME",
     ),
     Identifier(

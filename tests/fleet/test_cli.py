@@ -110,6 +110,7 @@ def _node(tmp_path: Path, *others: dict[str, Any]) -> tuple[int, dict[str, Any]]
         replace(
             own,
             node=f"w{number}",
+            hostname=f"w{number}",
             role="worker",
             machine_id=f"{number}",
             product_uuid=f"{number}",

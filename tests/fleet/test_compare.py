@@ -62,6 +62,17 @@ def test_a_sealed_value_is_not_shown() -> None:
     assert value not in repr(found)
 
 
+def test_the_machines_own_name_counts_where_the_node_has_another() -> None:
+    # As Ansible's inventory calls a clone, which calls itself as its original does.
+    found = wrong(_with(6, hostname="W4"))
+    assert list(found) == ["hostname-unique"]
+    assert (found["hostname-unique"].nodes, found["hostname-unique"].observed) == (
+        ("w4", "w7"),
+        "w4",
+    )
+    assert wrong(_with(6, hostname="w7.example.net")) == {}
+
+
 def test_one_host_key_of_three_is_enough() -> None:
     keys = (sealed("other", 1), healthy()[3].ssh_host_keys[1])  # type: ignore[index]
     assert list(wrong(_with(6, ssh_host_keys=keys))) == ["ssh-host-key-unique"]
