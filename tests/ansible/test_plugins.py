@@ -166,3 +166,23 @@ def test_hosts_of_etcd_alone_are_an_external_etcd() -> None:
         "https://e3:2379",
     ]
     assert NODES.etcd_endpoints(GROUPS, said) == []
+
+
+def test_of_nodes_with_one_name_or_address_the_first_is_probed() -> None:
+    first = {
+        "name": "w1",
+        "addresses": ["192.0.2.21", "2001:db8::21"],
+        "podSubnet": "10.244.1.0/24",
+    }
+    nodes = [
+        first,
+        {"name": "W1", "addresses": ["192.0.2.99"]},
+        {"name": "w2", "addresses": ["2001:db8:0::21"]},
+        {"name": "w3", "addresses": ["192.0.2.23"], "podSubnet": "10.244.0.0/16,fd00::/64"},
+        {"name": "w4", "addresses": ["192.0.2.24"], "podSubnet": "10.244.2.0/24"},
+    ]
+    assert NODES.distinct(nodes) == [
+        first,
+        {"name": "w3", "addresses": ["192.0.2.23"]},
+        nodes[4],
+    ]

@@ -70,6 +70,29 @@ def nodes(groups, hostvars, cards=None, pod_subnet="", mask4=24, mask6=64):
     return found
 
 
+def distinct(nodes):
+    """Those of C(nodes) that a cluster file can hold together.
+
+    Of several with one name or one address the first stays, and a pod range that overlaps an
+    earlier node's is left out: a clone must not keep the others from being probed.
+    """
+    found, taken, ranges = [], set(), []
+    for node in nodes:
+        own = {str(node["name"]).lower(), *(_spelt(each) for each in node["addresses"])}
+        if own & taken:
+            continue
+        taken |= own
+        pods = _networks(node.get("podSubnet"), "podSubnet of {}".format(node["name"]))
+        if any(
+            one.version == each.version and one.overlaps(each) for one in pods for each in ranges
+        ):
+            node = {key: value for key, value in node.items() if key != "podSubnet"}
+        else:
+            ranges += pods
+        found.append(node)
+    return found
+
+
 def etcd_endpoints(groups, hostvars):
     """The clients' URLs of the hosts that are external members of etcd; empty where none is.
 
@@ -131,6 +154,10 @@ def _inside(one, wide):
     return one.version == wide.version and one.subnet_of(wide)
 
 
+def _overlap(one, other):
+    return one.version == other.version and one.overlaps(other)
+
+
 def _networks(text, what):
     try:
         return [ipaddress.ip_network(word.strip()) for word in str(text or "").split(",") if word]
@@ -170,6 +197,11 @@ def _is_address(value):
     return True
 
 
+def _spelt(address):
+    """One address is one text, however it was written."""
+    return str(ipaddress.ip_address(str(address))) if _is_address(address) else str(address)
+
+
 def _said(hostvars, host, name):
     if hostvars is None or host not in hostvars:
         return None
@@ -181,4 +213,9 @@ class FilterModule:
 
     def filters(self):
         """Name -> function."""
-        return {"roles": roles, "nodes": nodes, "etcd_endpoints": etcd_endpoints}
+        return {
+            "roles": roles,
+            "nodes": nodes,
+            "distinct": distinct,
+            "etcd_endpoints": etcd_endpoints,
+        }
