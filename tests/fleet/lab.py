@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 NODEPREP = shlex.join([sys.executable, "-m", "preflight"])
 TIME_LIMIT_S = 120
 # Each rack is a network of its own; a router joins them.
-_RACKS = {1: "192.0.2", 2: "198.51.100", 3: "203.0.113"}
+RACKS = {1: "192.0.2", 2: "198.51.100", 3: "203.0.113"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Host:
 
     @property
     def v4(self) -> str:
-        return f"{_RACKS[self.rack]}.{self.number}"
+        return f"{RACKS[self.rack]}.{self.number}"
 
     @property
     def v6(self) -> str:
@@ -125,9 +125,9 @@ class Lab:
 
     def _network(self) -> list[str]:
         racks = sorted({host.rack for host in self.hosts})
-        lines = [f"rack {rack} {_RACKS[rack]} 2001:db8:{rack}::" for rack in racks]
+        lines = [f"rack {rack} {RACKS[rack]} 2001:db8:{rack}::" for rack in racks]
         lines += [
-            f"host {host.name} {host.rack} {host.v4} {_RACKS[host.rack]}.1 {host.v6} "
+            f"host {host.name} {host.rack} {host.v4} {RACKS[host.rack]}.1 {host.v6} "
             f"2001:db8:{host.rack}::1"
             for host in self.hosts
         ]

@@ -6,113 +6,20 @@ come and go in rounds; in each every host probes, and what a run would gather is
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fleet.eight import CLOCK, CLONE, FAULTS, HOSTS, ORIGINAL, identity, mac, pod_range
 from tests.fleet.lab import NODEPREP, ROOT, SETUP, Host, Lab
 
 TIME_LIMIT_S = 300
-CLONE = "clone"
-HOSTS = (
-    Host("m1", "multi-master", 1, 11),
-    Host("m2", "multi-master", 1, 12),
-    Host("m3", "multi-master", 2, 13),
-    Host("w1", "worker", 1, 21),
-    Host("w2", "worker", 1, 22),
-    Host("w3", "worker", 2, 23),
-    Host("w4", "worker", 3, 24),
-)
-_ORIGINAL = "w2"
-_MACS = {
-    name: f"52:54:00:00:00:{number:02x}"
-    for number, name in enumerate(["r", "m1", "m2", "m3", "w1", "w2", "w3", "w4"])
-}
-# What answers at the kubelet's port and is no kubelet.
-_FOREIGN = shlex.join(
-    [
-        sys.executable,
-        "-c",
-        "import socketserver as s\n"
-        "class H(s.BaseRequestHandler):\n"
-        "    def handle(self): self.request.sendall(b'HTTP/1.1 400 Bad Request\\r\\n')\n"
-        "s.ThreadingTCPServer.allow_reuse_address = True\n"
-        "s.ThreadingTCPServer(('', 10250), H).serve_forever()",
-    ]
-)
 # nodeprep with the clock that a file holds, in seconds beside the real one.
-_CLOCKED = shlex.join(
-    [
-        sys.executable,
-        "-c",
-        "import os, sys, time\n"
-        "ns, ctime = time.time_ns, time.gmtime\n"
-        "off = lambda: int(open(os.environ['LAB'] + '/offset').read())\n"
-        "time.time_ns = lambda: ns() + off() * 10**9\n"
-        "time.gmtime = lambda *at: ctime(*at) if at else ctime(ns() / 1e9 + off())\n"
-        "from preflight.cli.main import run\n"
-        "sys.exit(run(sys.argv[1:]))",
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Shell that seeds it and takes it away; ``cards``: whose card is made again meanwhile."""
-
-    apply: str
-    undo: str
-    cards: tuple[str, ...] = ()
-
-
-FAULTS = {
-    "clone": Fault(
-        f"on {CLONE} ip link set eth0 up; on {CLONE} ip route add default via 192.0.2.1",
-        f"on {CLONE} ip link set eth0 down",
-        (CLONE,),
-    ),
-    "firewall": Fault(
-        "on w1 nft 'add table inet guard;"
-        " add chain inet guard in { type filter hook input priority 0; };"
-        " add rule inet guard in udp dport 8472 drop'",
-        "on w1 nft delete table inet guard",
-        ("w1",),
-    ),
-    "one-way": Fault(
-        "on r nft 'add table ip way; add chain ip way f { type filter hook forward priority 0; };"
-        " add rule ip way f ip saddr 192.0.2.0/24 tcp dport 2380 drop'",
-        "on r nft delete table ip way",
-    ),
-    "rejected": Fault(
-        "on r nft 'add table ip no; add chain ip no f { type filter hook forward priority 0; };"
-        " add rule ip no f ip saddr 192.0.2.0/24 ip daddr 198.51.100.23 tcp dport 10250"
-        " reject with icmp type admin-prohibited'",
-        "on r nft delete table ip no",
-    ),
-    "mtu": Fault(
-        "on r ip link set to3 mtu 1400; on r nft 'add table ip eat;"
-        " add chain ip eat o { type filter hook output priority 0; };"
-        " add rule ip eat o icmp type destination-unreachable icmp code 4 drop'",
-        "on r ip link set to3 mtu 1500; on r nft delete table ip eat",
-    ),
-    "foreign": Fault(
-        f"stop m2 ' listen '; on m2 {_FOREIGN} 2>/dev/null & sleep 0.5; start m2; await m2",
-        "stop m2 TCPServer; stop m2 ' listen '; start m2; await m2",
-    ),
-    "clock": Fault("echo -300 >$LAB/offset", "echo 0 >$LAB/offset", ("m3",)),
-    # The file of one host gives it the range of another.
-    "cidrs": Fault(
-        "cp $LAB/w3.yaml $LAB/w3.right; cp $LAB/w3.wrong $LAB/w3.yaml",
-        "mv $LAB/w3.right $LAB/w3.yaml",
-        ("w3",),
-    ),
-}
+_CLOCKED = f"env PYTHONPATH=$LAB/clock {NODEPREP}"
 
 
 class Whole(Lab):
@@ -128,8 +35,8 @@ class Whole(Lab):
             SETUP,
             _HELPERS,
             *self._network(),
-            *(f"on {host.name} ip link set eth0 address {_MACS[host.name]}" for host in HOSTS),
-            f"asleep {CLONE} 1 {self.host(_ORIGINAL).v4} {_MACS[_ORIGINAL]}",
+            *(f"on {host.name} ip link set eth0 address {mac(host.name)}" for host in HOSTS),
+            f"asleep {CLONE} 1 {self.host(ORIGINAL).v4} {mac(CLONE)}",
             *(self._starter(host) for host in HOSTS),
             *(f"start {host.name}" for host in HOSTS),
             f"await {' '.join(host.name for host in HOSTS)}",
@@ -171,7 +78,7 @@ class Whole(Lab):
         ]
 
     def _role(self, name: str) -> str:
-        return self.host(_ORIGINAL if name == CLONE else name).role
+        return self.host(ORIGINAL if name == CLONE else name).role
 
     def _nodeprep(self, name: str) -> str:
         return self.programs.get(name, NODEPREP)
@@ -192,46 +99,39 @@ class Whole(Lab):
 
     def _write(self) -> None:
         self._write_cluster((4,))
-        (self.place / "offset").write_text("0\n")
-        for number, host in enumerate(HOSTS):
+        (self.place / "clock").mkdir()
+        (self.place / "clock" / "sitecustomize.py").write_text(CLOCK)
+        (self.place / "clock" / "offset").write_text("0\n")
+        for host in HOSTS:
             path = self.place / f"{host.name}.yaml"
             document = json.loads(path.read_text())
-            for place, node in enumerate(document["nodes"]):
-                node["podSubnet"] = f"10.244.{place}.0/24"
+            for node in document["nodes"]:
+                node["podSubnet"] = pod_range(node["name"])
             path.write_text(json.dumps(document))
-            self._identify(host.name, number)
+            self._identify(host.name)
+        # The file of one host gives it the range of another, and that one its own.
         wrong = json.loads((self.place / "w3.yaml").read_text())
-        nodes = {node["name"]: node for node in wrong["nodes"]}
-        nodes["w1"]["podSubnet"], nodes["w3"]["podSubnet"] = (
-            nodes["w3"]["podSubnet"],
-            nodes["w1"]["podSubnet"],
-        )
-        (self.place / "w3.wrong").write_text(json.dumps(wrong))
-        # All that a clone has, but for the moment at which it was started.
-        (self.place / f"{CLONE}.yaml").write_text((self.place / f"{_ORIGINAL}.yaml").read_text())
-        self._identify(CLONE, [host.name for host in HOSTS].index(_ORIGINAL), boot=99)
+        for node in wrong["nodes"]:
+            other = {"w1": "w3", "w3": "w1"}.get(node["name"], node["name"])
+            node["podSubnet"] = pod_range(other)
+        (self.place / "w3.as-w1.yaml").write_text(json.dumps(wrong))
+        (self.place / f"{CLONE}.yaml").write_text((self.place / f"{ORIGINAL}.yaml").read_text())
+        self._identify(CLONE)
 
-    def _identify(self, name: str, number: int, boot: int = 0) -> None:
+    def _identify(self, name: str) -> None:
         """The files that ``be`` lays over the machine's own."""
         place = self.place / "id" / name
         (place / "ssh").mkdir(parents=True)
-        secret = hashlib.sha256(str(number).encode()).hexdigest()
-        started = hashlib.sha256(f"boot {number} {boot}".encode()).hexdigest()
-        (place / "hostname").write_text(f"{HOSTS[number].name}\n")
-        (place / "machine-id").write_text(f"{secret[:32]}\n")
-        (place / "product_uuid").write_text(_uuid(secret) + "\n")
-        (place / "boot_id").write_text(_uuid(started) + "\n")
+        for file, text in identity(name).items():
+            (place / file).write_text(text)
+        public = place / "ssh" / "ssh_host_ed25519_key.pub"
+        if name == CLONE:
+            public.write_text((self.place / "id" / ORIGINAL / "ssh" / public.name).read_text())
+            return
         key = self.place / "key.tmp"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-        key.with_suffix(".tmp.pub").rename(place / "ssh" / "ssh_host_ed25519_key.pub")
+        key.with_suffix(".tmp.pub").rename(public)
         key.unlink()
-        if name == CLONE:
-            own = self.place / "id" / _ORIGINAL / "ssh" / "ssh_host_ed25519_key.pub"
-            (place / "ssh" / own.name).write_text(own.read_text())
-
-
-def _uuid(digits: str) -> str:
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
 
 
 def answer(place: Path) -> dict[str, Any]:
@@ -278,6 +178,31 @@ stop() {
         while [ -d "/proc/$pid" ]; do sleep 0.05; done
     done
 }
+wake() {
+    on "$1" ip link set eth0 up
+    on "$1" ip route add default via 192.0.2.1
+}
+rest() { on "$1" ip link set eth0 down; }
+# What has a port is there before nodeprep listens.
+occupy() {
+    stop "$1" ' listen '
+    on "$1" PYTHON -m tests.fleet.foreign "$2" 2>/dev/null &
+    sleep 0.5
+    start "$1"
+    await "$1"
+}
+vacate() {
+    stop "$1" tests.fleet.foreign
+    stop "$1" ' listen '
+    start "$1"
+    await "$1"
+}
+clock() { echo "$2" >"$LAB/clock/offset"; }
+take_range() {
+    mv "$LAB/$1.yaml" "$LAB/$1.own.yaml"
+    cp "$LAB/$1.as-$2.yaml" "$LAB/$1.yaml"
+}
+own_range() { mv "$LAB/$1.own.yaml" "$LAB/$1.yaml"; }
 # A host that is off, with the address and the MAC of another.
 asleep() {
     ip netns add "$1"
@@ -287,4 +212,4 @@ asleep() {
     on "$1" ip link set eth0 address "$4"
     on "$1" ip address add "$3/24" dev eth0
 }
-"""
+""".replace("PYTHON", shlex.quote(sys.executable))
