@@ -116,9 +116,10 @@ cni-runtimes: dev
 dist: $(VENV)/.dev
 	@$(BIN)/python -m release
 
-# The eight hosts of the fleet's tests, with each of their faults alone, none, and all at once.
+# The eight hosts of the fleet's tests, with each of their faults alone, none, and all at once: by the
+# commands themselves, and by the playbook over SSH.
 fleet-sweep: dev
-	NODEPREP_FLEET_SWEEP=1 $(BIN)/pytest -q -s tests/fleet/test_whole.py
+	NODEPREP_FLEET_SWEEP=1 $(BIN)/pytest -q -s tests/fleet/test_whole.py tests/ansible/test_fleet.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

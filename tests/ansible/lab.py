@@ -17,7 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.faults.lab import FILES
 from tests.faults.runtime import BASELINE
@@ -28,8 +28,11 @@ TIME_LIMIT_S = 300
 # The path of a built single file, to play with that.
 SINGLE_FILE = "NODEPREP_SINGLE_FILE"
 CONTROLLER = "203.0.113.5"
+CONTROLLER_NAME = "controller"
 # A second one, which is no administrator's.
 STRANGER = "198.51.100.9"
+# On a machine: modules of a test for the Python there.
+HOOKS = "/run/hooks"
 _BIN = Path(sys.executable).parent
 _ROUTER = f"""
 set -e
@@ -111,15 +114,24 @@ ln -sf /etc/machine-id /var/lib/dbus/machine-id
 
 @dataclass(frozen=True)
 class Host:
-    """``seed``: shell that puts faults into the sound machine."""
+    """``seed``: shell that puts faults into the sound machine. ``own_name``: what the machine calls
+    itself, where the inventory calls it otherwise. ``reached``: by what name the controller finds
+    it, where that is not its address."""
 
     name: str
     number: int
     seed: str = ""
+    network: str = "192.0.2"
+    own_name: str = ""
+    reached: str = ""
 
     @property
     def address(self) -> str:
-        return f"192.0.2.{self.number}"
+        return f"{self.network}.{self.number}"
+
+    @property
+    def gateway(self) -> str:
+        return f"{self.network}.1"
 
 
 class Server(Node):
@@ -140,7 +152,7 @@ class Server(Node):
 
     def begin(self, public_key: str) -> None:
         """Its name, its address, its services and its faults."""
-        name, address = self.host.name, self.host.address
+        name, address = self.host.own_name or self.host.name, self.host.address
         self.write("/run/authorized_keys", public_key)
         self.shell(
             f"hostname {name}\n"
@@ -149,8 +161,9 @@ class Server(Node):
             f"printf '%s\\n' $(printf {name} | md5sum | cut -c-32) > /etc/machine-id\n"
             f"ip address add {address}/24 dev up0\n"
             "ip link set up0 up\n"
-            "ip route add default via 192.0.2.1\n"
-            f"echo SetEnv PATH=/run/bin:{os.environ['PATH']} >> /run/sshd_config\n"
+            f"ip route add default via {self.host.gateway}\n"
+            f"echo SetEnv PATH=/run/bin:{os.environ['PATH']} PYTHONPATH={HOOKS}"
+            " >> /run/sshd_config\n"
             "/usr/sbin/sshd -f /run/sshd_config\n"
             f"{_SOUND}\n{self.host.seed}"
         )
@@ -244,6 +257,7 @@ class Lab:
     place: Path
     hosts: tuple[Host, ...]
     servers: dict[str, Server] = field(default_factory=dict)
+    between: ClassVar[type[Router]] = Router
 
     def __enter__(self) -> Lab:
         for name in ("router", "collections/ansible_collections/nodeprep"):
@@ -256,7 +270,7 @@ class Lab:
             check=True,
         )
         self._write_single_file()
-        self.router = Router(self.place / "router")
+        self.router = self.between(self.place / "router")
         for host in self.hosts:
             self.servers[host.name] = Server(self.place / host.name, host)
         for name, server in self.servers.items():
@@ -271,7 +285,8 @@ class Lab:
         self.single = Path(os.environ.get(SINGLE_FILE) or self.place / "nodeprep")
         if not self.single.exists():
             self.single.write_text(
-                f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT))} PYTHONDONTWRITEBYTECODE=1\n"
+                "#!/bin/sh\nexport PYTHONDONTWRITEBYTECODE=1\n"
+                f'export PYTHONPATH={shlex.quote(str(ROOT))}"${{PYTHONPATH:+:$PYTHONPATH}}"\n'
                 f'exec {sys.executable} -m preflight "$@"\n'
             )
             self.single.chmod(0o755)
@@ -306,13 +321,15 @@ class Lab:
         place = Path(tempfile.mkdtemp(dir=self.place))
         listed = {word for line in inventory.splitlines() for word in line.split()[:1]}
         lines = [
-            f"{host.name} ansible_host={host.address}" for host in self.hosts if host.name in listed
+            f"{host.name} ansible_host={host.reached or host.address}"
+            for host in self.hosts
+            if host.name in listed
         ]
         (place / "inventory.ini").write_text("\n".join([*lines, inventory]) + "\n")
         (place / "variables.json").write_text(json.dumps({**self._variables(), **variables}))
         argv = [
             *("nsenter", "-t", str(self.router.pid), "-n", "-m", "-p", "--"),
-            *("ip", "netns", "exec", "controller"),
+            *("ip", "netns", "exec", CONTROLLER_NAME),
             *(str(_BIN / "ansible-playbook"), f"nodeprep.kubernetes.{book}"),
             *("-i", str(place / "inventory.ini"), "-e", f"@{place / 'variables.json'}"),
             *arguments,
@@ -353,7 +370,7 @@ class Lab:
             "ANSIBLE_SSH_ARGS": "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "
             "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=2 "
             "-o ServerAliveCountMax=2",
-            "ANSIBLE_FORKS": "6",
+            "ANSIBLE_FORKS": "8",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_INJECT_FACT_VARS": "false",
             "PYTHONDONTWRITEBYTECODE": "1",
