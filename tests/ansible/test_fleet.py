@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 TWINS = (CLONE, ORIGINAL)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eight]:
     require_kernel("sshd", "nft")
     with Eight(tmp_path_factory.mktemp("lab")) as made:
@@ -52,3 +52,13 @@ def test_a_fleet_is_probed_by_ssh(lab: Eight) -> None:
         if "firewall" in faults:
             assert "udp dport 8472 drop" in (place / "fleet.html").read_text()
         lab.mended(faults)
+
+
+def test_a_listener_that_cannot_begin_says_why(lab: Eight) -> None:
+    # Known only when the cluster file is whole: the range is none of the cluster's.
+    inventory = "[kube_control_plane]\nm1 nodeprep_pod_cidr=10.9.0.0/24\n[kube_node]\nw1\n"
+    run = lab.play("fleet", inventory, code=2, nodeprep_fleet_dir=str(lab.place / "refused"))
+    print(f"\n{run.seconds:.1f} s by ssh")
+    assert "10.9.0.0/24 is not inside networking.podSubnet" in run.output
+    for name in ("m1", "w1"):
+        assert not lab.servers[name].run("pgrep", "-f", "listen --role", ok=False)
