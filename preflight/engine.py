@@ -212,10 +212,11 @@ def finding(check: Check, judgement: Judgement, ignore: _Names, duration_ms: flo
 
 
 def judge(
-    action: Callable[[], Iterable[Judgement]], limit_s: float = CHECK_TIME_LIMIT_S
+    action: Callable[[], Iterable[Judgement]], limit_s: float | None = None
 ) -> list[Judgement]:
     """What ``action`` yields; where it breaks or does not end, one that says so comes last."""
     judgements: list[Judgement] = []
+    limit_s = CHECK_TIME_LIMIT_S if limit_s is None else limit_s
     try:
         with _time_limit(limit_s):
             judgements.extend(action())
