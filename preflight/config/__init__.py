@@ -9,11 +9,47 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from typing import Protocol
 
 from preflight.settings import Settings
 from rules.errors import UsageError
 
 DEFAULT_FILE = "/etc/nodeprep/nodeprep.yaml"
+
+
+class Flags(Protocol):
+    """The flags of configuration, as a command's request holds them; an empty one was not given.
+
+    Properties, since requests are frozen.
+    """
+
+    @property
+    def config(self) -> str:
+        """``--config``, a path."""
+
+    @property
+    def kubeadm_config(self) -> str:
+        """``--kubeadm-config``, a path."""
+
+    @property
+    def kubernetes_version(self) -> str:
+        """``--kubernetes-version``, such as 1.37."""
+
+    @property
+    def cni(self) -> str:
+        """``--cni``, such as flannel/vxlan."""
+
+
+def load_flags(flags: Flags) -> Settings:
+    """``load`` of a command's flags; what is odd in the files is said on standard error."""
+    settings = load(
+        config=flags.config,
+        kubeadm_config=flags.kubeadm_config,
+        kubernetes_version=flags.kubernetes_version,
+        cni=flags.cni,
+    )
+    print_warnings(settings)
+    return settings
 
 
 def load(

@@ -57,13 +57,7 @@ def run_check(request: Request) -> int:
         phase = Phase(request.phase)
     except ValueError:
         raise UsageError(f"--phase takes before or after, not {request.phase!r}") from None
-    settings = config.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    config.print_warnings(settings)
+    settings = config.load_flags(request)
     if request.facts:
         facts = load(request.facts)
     else:

@@ -76,13 +76,7 @@ def load_plan(request: CloudRequest) -> CloudPlan:
     from rules.policy import policy
 
     module = load(request.cloud)
-    settings = configuration.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    configuration.print_warnings(settings)
+    settings = configuration.load_flags(request)
     cluster = with_sources(settings.cluster, request.sources)
     members = cluster_roles(cluster)
     policies = {

@@ -46,13 +46,7 @@ def run_facts(request: Request) -> int:
         ):
             if given:
                 raise UsageError(f"{flag} goes with --card; facts are the same for all")
-    settings = configuration.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    configuration.print_warnings(settings)
+    settings = configuration.load_flags(request)
     sys.stdout.write(render(_document(request, settings), request.output))
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from preflight import config as configuration
+from preflight.facts.installed import version_for
 from preflight.settings import Settings
 from rules.access import lacking_groups
 from rules.cluster import Cluster, IPNetwork, Role
@@ -42,18 +43,8 @@ def load_policy(request: PolicyRequest) -> tuple[Policy, Settings]:
 
     Raises UsageError that names the groups without addresses, all at once, with the remedy.
     """
-    settings = configuration.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    configuration.print_warnings(settings)
-    version = settings.version_given
-    if version is None:
-        from preflight.facts.installed import installed_version
-
-        version, _ = installed_version()
+    settings = configuration.load_flags(request)
+    version, _ = version_for(settings)
     made = policy(
         request.role,
         with_sources(settings.cluster, request.sources),

@@ -56,13 +56,7 @@ def run_fix(request: Request) -> int:
     from preflight.report.model import EXIT_CODES
 
     check_format(request.output)
-    settings = config.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    config.print_warnings(settings)
+    settings = config.load_flags(request)
     judge = _Judge(request, settings)
     store = Store(SUBJECT)
     if request.dry_run:

@@ -47,13 +47,7 @@ def run_listen(request: Request) -> int:
     check_format(request.output)
     if not 1 <= request.seconds <= LONGEST_S:
         raise UsageError(f"--seconds takes 1 to {LONGEST_S}, not {request.seconds}")
-    settings = configuration.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    configuration.print_warnings(settings)
+    settings = configuration.load_flags(request)
     place = make_key(request.key)
     policy = _policy(request.role, settings)
     view = FreshView()
@@ -91,13 +85,10 @@ def run_listen(request: Request) -> int:
 
 
 def _policy(role: Role, settings: Settings) -> Policy:
+    from preflight.facts.installed import version_for
     from rules.policy import policy
 
-    version = settings.version_given
-    if version is None:
-        from preflight.facts.installed import installed_version
-
-        version, _ = installed_version()
+    version, _ = version_for(settings)
     return policy(role, settings.cluster, version=version, proxy_disabled=settings.proxy_disabled)
 
 

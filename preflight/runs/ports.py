@@ -59,15 +59,12 @@ def run_ports(
 
 
 def _listed(role: Role, settings: Settings, *, optional: bool) -> Listing:
+    from preflight.facts.installed import version_for
     from preflight.report.ports import Listing
     from rules.cnis import find
     from rules.policy import policy
 
-    version, source = settings.version_given, "given"
-    if version is None:
-        from preflight.facts.installed import installed_version
-
-        version, source = installed_version()
+    version, source = version_for(settings)
     cluster = settings.cluster
     profile, mode = find(cluster.cni)
     chosen = policy(role, cluster, version=version, proxy_disabled=settings.proxy_disabled)

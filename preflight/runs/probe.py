@@ -38,24 +38,15 @@ class Request:
 def run_probe(request: Request) -> int:
     """Probes and prints the report to stdout; the exit code of the verdict."""
     from preflight import config as configuration
+    from preflight.facts.installed import version_for
     from preflight.report.formats import check_format
     from preflight.report.reach import ProbeReport
     from preflight.runs.printed import print_report
 
     check_format(request.output)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
-    settings = configuration.load(
-        config=request.config,
-        kubeadm_config=request.kubeadm_config,
-        kubernetes_version=request.kubernetes_version,
-        cni=request.cni,
-    )
-    configuration.print_warnings(settings)
-    version = settings.version_given
-    if version is None:
-        from preflight.facts.installed import installed_version
-
-        version, _ = installed_version()
+    settings = configuration.load_flags(request)
+    version, _ = version_for(settings)
     peers = find_peers(request.peers, settings)
     reaches = probe(
         request.role,
