@@ -54,8 +54,9 @@ def apply(
     Then confirm from a new connection; without that, the old rules come back. Exit: 0 done, or
     nothing to do; 1 refused or rolled back.
     """
-    from preflight.runs.firewall_apply import Wanted, run_apply
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
+    from preflight.firewall.request import Wanted
+    from preflight.runs.firewall_apply import run_apply
 
     wanted = Wanted(
         policy=PolicyRequest(

@@ -42,8 +42,9 @@ def plan(
 
     Exit: 0 also where there is something to change, 1 where apply would refuse it.
     """
-    from preflight.runs.firewall_apply import Wanted, run_plan
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
+    from preflight.firewall.request import Wanted
+    from preflight.runs.firewall_apply import run_plan
 
     wanted = Wanted(
         policy=PolicyRequest(

@@ -56,7 +56,7 @@ def prove(
     Nothing of this host changes; no root is needed where user namespaces are allowed.
     Exit: 0 the rules let through exactly what the policy admits, 1 they do not.
     """
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
     from preflight.runs.firewall_prove import run_prove, run_prove_all
     from rules.errors import UsageError
 

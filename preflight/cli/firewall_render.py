@@ -52,7 +52,7 @@ def render(
 
     Changes nothing and needs no root.
     """
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
     from preflight.runs.firewall_render import run_render
 
     return run_render(

@@ -92,7 +92,7 @@ def trace(
     )
     if not every:
         return run_trace(question, output=output)
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
 
     request = PolicyRequest(
         role=parse_role(role),

@@ -40,8 +40,9 @@ def verify(
 
     Exit: 0 as asked, 1 not, 3 where it cannot be told.
     """
-    from preflight.runs.firewall_apply import Wanted, run_verify
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
+    from preflight.firewall.request import Wanted
+    from preflight.runs.firewall_apply import run_verify
 
     wanted = Wanted(
         policy=PolicyRequest(

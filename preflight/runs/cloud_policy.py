@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from preflight import config as configuration
-from preflight.runs.firewall_policy import NAMEABLE, with_sources
+from preflight.firewall.policy import NAMEABLE, with_sources
 from rules.errors import UsageError
 from rules.record import record
 

@@ -5,23 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from preflight.firewall.request import SUBJECT, Wanted, make_request
 from preflight.output import check_format, say, write
-from preflight.runs.firewall_policy import PolicyRequest
-from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, UsageError
-from rules.lifecycle.apply import Outcome, Plan, Refused, Request
-from rules.record import record
+from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED
+from rules.lifecycle.apply import Outcome, Plan, Refused
 from rules.state import Store
-
-SUBJECT = "firewall"
-
-
-@record
-class Wanted:
-    """What the flags say is to be in force."""
-
-    policy: PolicyRequest
-    posture: str
-    backend: str
 
 
 def run_plan(wanted: Wanted, *, diff: bool, output: str) -> int:
@@ -94,46 +82,6 @@ def _all_ok(values: list[bool | None]) -> bool | None:
     if False in values:
         return False
     return None if None in values else True
-
-
-def make_request(
-    wanted: Wanted, *, exact: bool, confirm_within_s: float = 0.0, force: bool = False
-) -> Request:
-    """What the firewall part is asked for, with the operator's own connection."""
-    from preflight import __version__
-    from preflight.runs.firewall_policy import load_policy
-    from rules.lifecycle.session import operator_session
-    from rules.render import Posture
-
-    postures = {posture.value: posture for posture in Posture}
-    if wanted.posture not in postures:
-        raise UsageError(f"--posture takes allow or enforce, not {wanted.posture!r}")
-    policy, _ = load_policy(wanted.policy)
-    return Request(
-        policy=policy,
-        posture=postures[wanted.posture],
-        backend=wanted.backend,
-        confirm_within_s=confirm_within_s,
-        force=force,
-        exact=exact,
-        session=operator_session(),
-        command=own_command(),
-        version=__version__,
-    )
-
-
-def own_command() -> tuple[str, ...]:
-    """How this very program is called again, from anywhere."""
-    import os
-
-    # The starter of the single file leaves its path; the file runs with this very Python again.
-    if archive := getattr(sys.modules["__main__"], "ARCHIVE", ""):
-        return (sys.executable, archive)
-    program = os.path.abspath(sys.argv[0])
-    name = os.path.basename(program)
-    if name.startswith("nodeprep") and os.access(program, os.X_OK):
-        return (program,)
-    return (sys.executable, "-m", "preflight")
 
 
 def _print(

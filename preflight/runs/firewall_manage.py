@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from preflight.firewall.request import SUBJECT, own_command
 from preflight.output import check_format, write
-from preflight.runs.firewall_apply import SUBJECT, own_command, say_pending
+from preflight.runs.firewall_apply import say_pending
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED
 from rules.state import Store
 

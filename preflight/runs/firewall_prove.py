@@ -10,7 +10,7 @@ from preflight.output import check_format
 from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
 
 
 class _Progress:
@@ -40,9 +40,9 @@ class _Progress:
 def run_prove(request: PolicyRequest, *, backend: str, posture: str, output: str) -> int:
     """Proves one policy with one backend and prints the outcome; the exit code."""
     from preflight import __version__
+    from preflight.firewall.policy import load_policy
     from preflight.report import document
     from preflight.report import proof as report
-    from preflight.runs.firewall_policy import load_policy
     from rules.proof.prove import BACKENDS, prove, render_texts
     from rules.render import Posture
 

@@ -9,7 +9,7 @@ from preflight.output import check_format
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
     from rules.policy import Policy
     from rules.render import Artefact, Posture
 
@@ -22,7 +22,7 @@ def run_render(
     ``file``: that file alone, to the byte. ``commands``: the target's own commands instead.
     """
     from preflight import __version__
-    from preflight.runs.firewall_policy import load_policy
+    from preflight.firewall.policy import load_policy
     from rules.render import TARGETS, Posture, render
 
     check_format(output)

@@ -23,7 +23,7 @@ from rules.ruleset import Ruleset
 from rules.tracing.trace import Trace, Tracer
 
 if TYPE_CHECKING:
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
 
 HOOKS = ("", "input", "forward", "output")
 _PORTED = frozenset({6, 17, 33, 132, 136})
@@ -98,8 +98,8 @@ def run_trace(question: Question, *, output: str) -> int:
 
 def run_all_traces(question: Question, request: PolicyRequest, *, output: str) -> int:
     """Prints a trace for every flow of a role; the worst exit code."""
+    from preflight.firewall.policy import load_policy
     from preflight.report import trace as report
-    from preflight.runs.firewall_policy import load_policy
     from rules.access import admissions
     from rules.tracing.flowprobes import probes
 

@@ -38,8 +38,8 @@ def with_parts(
 
 
 def _firewall(request: Request, target: Target) -> State:
+    from preflight.firewall.policy import PolicyRequest
     from preflight.fixes.kinds import firewall
-    from preflight.runs.firewall_policy import PolicyRequest
 
     return firewall.wanted(
         PolicyRequest(

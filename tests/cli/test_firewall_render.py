@@ -11,7 +11,7 @@ import yaml
 
 from preflight import __version__
 from preflight.cli.main import run
-from preflight.runs.firewall_policy import with_sources
+from preflight.firewall.policy import with_sources
 from rules.access import group_networks
 from rules.cluster import Cluster
 from rules.errors import UsageError

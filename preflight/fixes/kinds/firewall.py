@@ -14,7 +14,7 @@ from rules.errors import NodeprepError
 from rules.state import Store
 
 if TYPE_CHECKING:
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
     from rules.lifecycle.apply import Plan, Request
 
 SUBJECT = "firewall"
@@ -106,7 +106,7 @@ def write(name: str, state: State) -> None:
 
 
 def _apply(state: dict[str, Any], store: Store) -> None:
-    from preflight.runs.firewall_policy import PolicyRequest
+    from preflight.firewall.policy import PolicyRequest
     from rules.cluster import Role
     from rules.lifecycle.apply import apply
     from rules.render import Posture
@@ -117,13 +117,13 @@ def _apply(state: dict[str, Any], store: Store) -> None:
 
 
 def _request(policy: PolicyRequest, posture: Any) -> Request:
-    from preflight.runs.firewall_apply import Wanted, make_request
+    from preflight.firewall.request import Wanted, make_request
 
     return make_request(Wanted(policy, posture.value, "auto"), exact=False)
 
 
 def _remove(store: Store) -> None:
-    from preflight.runs.firewall_apply import own_command
+    from preflight.firewall.request import own_command
     from rules.lifecycle.apply import Arming
     from rules.lifecycle.manage import remove
     from rules.lifecycle.session import operator_session

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from preflight.runs.firewall_policy import PolicyRequest, load_policy
+from preflight.firewall.policy import PolicyRequest, load_policy
 from rules.cluster import Role
 from rules.lifecycle.apply import Request, apply
 from rules.render import Posture

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from preflight.runs.firewall_policy import PolicyRequest, load_policy
+from preflight.firewall.policy import PolicyRequest, load_policy
 from rules.access import Hook, let_through
 from rules.cluster import Role
 from tests.rules.backend.lab import ROOT, Machine
