@@ -48,6 +48,15 @@ def fix(
         str, typer.Option(metavar="PHASE", help="before kubeadm has run, or after.")
     ] = "before",
     offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
+    next_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--next",
+            metavar="COMMAND",
+            help="Also say what this command would change then, such as 'cni install'; again "
+            "for each.",
+        ),
+    ] = None,
     config: ConfigOption = "",
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
@@ -59,6 +68,7 @@ def fix(
     `nodeprep undo` takes it back. Exit: as check, by the verdict after it; 1 too where something
     was refused or failed. With --dry-run 0.
     """
+    from preflight.cli.nextsteps import next_steps
     from preflight.runs.fix import Request, run_fix
 
     return run_fix(
@@ -81,5 +91,6 @@ def fix(
             kubernetes_version=kubernetes_version,
             cni=cni,
             output=output,
-        )
+        ),
+        next_steps(next_ or ()),
     )

@@ -88,8 +88,7 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        command = typer.main.get_command(app)
-        result = command.main(args=arguments, prog_name="nodeprep", standalone_mode=False)
+        result = call(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         result = EXIT_INTERRUPTED
@@ -98,25 +97,40 @@ def run(arguments: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        if isinstance(error, NodeprepError):
-            return _say(str(error), error.exit_code)
-        if hasattr(error, "exit_code") and hasattr(error, "show"):
-            return _show(error)
-        return _say(
-            f"internal error: {type(error).__name__}: {error}; --debug shows where",
-            EXIT_UNDETERMINED,
-        )
+        return _show(error) if _is_usage(error) else _say(*reason(error))
     if result == EXIT_INTERRUPTED:  # typer makes it of Ctrl-C, without a word
         return _say("interrupted", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else EXIT_DONE
 
 
 def _show(error: Any) -> int:
-    """A usage error of click's own, by whichever click typer brings; its exit code."""
-    if type(error).__name__ == "MissingParameter" and not error.message:
-        error.message = getattr(error.param, "help", None) or ""  # what the option takes
     error.show()
     return int(error.exit_code)
+
+
+def call(arguments: list[str]) -> Any:
+    """One command line in this process: what its function returns. Raises what it raises."""
+    command = typer.main.get_command(app)
+    return command.main(args=arguments, prog_name="nodeprep", standalone_mode=False)
+
+
+def reason(error: Any) -> tuple[str, int]:
+    """What to say of an error of a command, and its exit code by the contract."""
+    if isinstance(error, NodeprepError):
+        return str(error), error.exit_code
+    if _is_usage(error):
+        return error.format_message(), int(error.exit_code)
+    told = f"internal error: {type(error).__name__}: {error}; --debug shows where"
+    return told, EXIT_UNDETERMINED
+
+
+def _is_usage(error: Any) -> bool:
+    """Whether it is a usage error of click's own, by whichever click typer brings."""
+    if not (hasattr(error, "exit_code") and hasattr(error, "show")):
+        return False
+    if type(error).__name__ == "MissingParameter" and not error.message:
+        error.message = getattr(error.param, "help", None) or ""  # what the option takes
+    return True
 
 
 def _say(message: str, code: int) -> int:

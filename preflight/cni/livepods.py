@@ -11,8 +11,9 @@ from typing import Any
 
 from preflight.cni import cache, causes, chain
 from preflight.cni.attachment import Attachment
+from preflight.cni.ownrules import ask
 from preflight.cni.pods import Pod, link_mtu, pod_of
-from preflight.cni.probing import Answer, Probe, ask
+from preflight.cni.probing import Answer, Probe
 from preflight.cni.proof import Cause
 from preflight.cni.prove import side_by_side
 from preflight.cni.questions import Outside, named, on_link
@@ -53,10 +54,6 @@ def examine_pods(
     pods = [pod_of(a.container, a.netns, result, a.interface) for a, result in found]
     probes = [probe for pod in pods for probe in _probes(pod, network, places)]
     answers = ask(probes)
-    if not all(answer.ok for answer in answers.values()):
-        from preflight.cni.ownrules import without_own_drops
-
-        answers = without_own_drops(probes, answers)
     return tuple(
         LivePod(
             pod.name,

@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from preflight.cni.probing import Answer, Probe
+from preflight.cni import probing
+from preflight.cni.probing import Answer, Listener, Probe
 from rules.cluster import IPAddress
 from rules.errors import CommandError, ConfigError
 from rules.netns import inside
 from rules.packet import ICMP, ICMPV6, Packet
 from rules.run import run
-from rules.tracing.live import local_addresses, read_live, routes
-from rules.tracing.trace import Tracer
 
 _TIMEOUT_S = 20.0
 _ECHO = {4: (ICMP, 8), 6: (ICMPV6, 128)}
 _ANSWERED = {"REACHABLE", "STALE", "DELAY", "PROBE"}
 
 
-def without_own_drops(probes: Sequence[Probe], answers: dict[str, Answer]) -> dict[str, Answer]:
-    """The answers, in which a ping of the node counts as answered where only its rules said no.
+def ask(probes: Sequence[Probe], listeners: Iterable[Listener] = ()) -> dict[str, Answer]:
+    """As ``probing.ask``; but a ping of the node counts as answered where only its rules said no.
 
     ``enforce`` lets pods ping no node. So a gateway that does not answer is there all the same if
-    it answers for its MAC address, and a rule of nodeprep's own is what drops the ping.
+    it answers for its MAC address, and a rule of nodeprep's own is what drops the ping. That is
+    looked at early, and only one that is not excused so is waited for.
     """
-    found = dict(answers)
+    answers = probing.ask(probes, listeners, brief=_is_to_gateway)
+    silent = [probe for probe in probes if _is_to_gateway(probe) and not answers[probe.name].ok]
+    answers |= _excused(silent, answers)
+    if again := [probe for probe in silent if not answers[probe.name].ok]:
+        answers |= probing.ask(again)
+        answers |= _excused(again, answers)
+    return answers
+
+
+def _is_to_gateway(probe: Probe) -> bool:
+    return "pod-to-gateway" in probe.name
+
+
+def _excused(probes: Iterable[Probe], answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Those of our own rules, answered."""
+    found = {}
     for probe in probes:
         answer = answers[probe.name]
-        if "pod-to-gateway" not in probe.name or answer.ok:
-            continue
         try:
-            dropped = _is_neighbour(probe) and _drops(probe)
+            dropped = not answer.ok and _is_neighbour(probe) and _drops(probe)
         except (CommandError, ConfigError, OSError):
             # Then it stays a ping that was not answered.
             continue
@@ -54,6 +67,10 @@ def _is_neighbour(probe: Probe) -> bool:
 
 def _drops(probe: Probe) -> bool:
     """Whether a rule of nodeprep's decides that the ping does not come in."""
+    # Imported here: only for a gateway that says nothing.
+    from rules.tracing.live import local_addresses, read_live, routes
+    from rules.tracing.trace import Tracer
+
     protocol, kind = _ECHO[probe.target.version]
     packet = Packet(
         family=probe.target.version,

@@ -23,6 +23,8 @@ _SENT_AT_S = (0.0, 0.05, 0.2, 0.5, 0.8, 1.5, 2.2)
 PATIENCE_S = 2.2
 # A new IPv6 address is not used for a second or two (RFC 4862, duplicate address detection).
 PATIENCE_V6_S = 3.0
+# After three pings: whoever is on this machine has answered the first.
+BRIEF_S = 0.3
 # <linux/in.h>, <linux/in6.h>: Python names none of them.
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PROBE_MTU, _IPV6_DONTFRAG = 10, 23, 3, 62
 _SMALL_BYTES = 84
@@ -195,8 +197,16 @@ class _Asked:
         self.answer = self.answer or Answer(ok, why, took, mtu)
 
 
-def ask(probes: Iterable[Probe], listeners: Iterable[Listener] = ()) -> dict[str, Answer]:
-    """Asks all at once and returns when each is answered or out of time: probe name -> answer."""
+def ask(
+    probes: Iterable[Probe],
+    listeners: Iterable[Listener] = (),
+    *,
+    brief: Callable[[Probe], bool] = lambda probe: False,
+) -> dict[str, Answer]:
+    """Asks all at once and returns when each is answered or out of time: probe name -> answer.
+
+    ``brief``: those that are waited for as long as any other is, and ``BRIEF_S`` at least.
+    """
     answers: dict[str, Answer] = {}
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for listener in listeners:
@@ -210,12 +220,14 @@ def ask(probes: Iterable[Probe], listeners: Iterable[Listener] = ()) -> dict[str
                 continue
             stack.callback(one.socket.close)
             asked.append(one)
-        _run(asked, selector)
+        _run(asked, selector, brief)
         answers |= {one.probe.name: one.answer for one in asked if one.answer}
     return answers
 
 
-def _run(asked: list[_Asked], selector: selectors.BaseSelector) -> None:
+def _run(
+    asked: list[_Asked], selector: selectors.BaseSelector, brief: Callable[[Probe], bool]
+) -> None:
     registered: dict[_Asked, int] = {}
     waiting = list(asked)
     while waiting:
@@ -224,6 +236,9 @@ def _run(asked: list[_Asked], selector: selectors.BaseSelector) -> None:
         for one in asked:
             _register(one, registered, selector)
         waiting = [one for one in asked if one.answer is None]
+        if waiting and all(brief(one.probe) for one in waiting):
+            for one in waiting:
+                one.patience_s = BRIEF_S
         if not waiting:
             return
         for key, _ in selector.select(min(one.due_s() for one in waiting)):

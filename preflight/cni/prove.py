@@ -20,8 +20,9 @@ from preflight.cni.causes import Scene
 from preflight.cni.hoststate import as_before
 from preflight.cni.installed import asked
 from preflight.cni.lint import lint
+from preflight.cni.ownrules import ask
 from preflight.cni.pods import Pod, link_mtu, namespaces, pod_of
-from preflight.cni.probing import Answer, Listener, Probe, ask
+from preflight.cni.probing import Answer, Listener, Probe
 from preflight.cni.problem import ERROR, Context
 from preflight.cni.proof import Step, StepFailed
 from preflight.cni.questions import (
@@ -214,10 +215,6 @@ def look_around(request: Request, steps: Steps, pods: Sequence[Pod]) -> None:
         else:
             through_now = through
         answers = ask([*inner, *mine, *control, *full, *through_now], listeners)
-    if any(not answers[probe.name].ok for probe in inner):
-        from preflight.cni.ownrules import without_own_drops
-
-        answers = without_own_drops(inner, answers)
     steps.answers(answers, inner)
     if problem:
         for probe in through:

@@ -7,7 +7,6 @@ cluster file, kubeadm's configuration, kubeadm's defaults.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -92,7 +91,7 @@ def print_warnings(settings: Settings) -> None:
     """Says on standard error what is odd in the files that were read, a line each."""
     if not settings.warnings:
         return
-    from preflight.report.plain import printable
+    from preflight.output import say
 
     for line in settings.warnings:
-        print(f"nodeprep: {printable(line)}", file=sys.stderr)
+        say(line)

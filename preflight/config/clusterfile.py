@@ -88,12 +88,11 @@ def _read_top(top: Section) -> Layer:
         if (inner := top.section(key)) is not None:
             said.update(reader(inner))
     said["cluster.nodes"] = _nodes(top, said.get("cluster.pod_subnets") or ())
-    names = checknames.reader() if top.has("ignore") or top.has("skip") else str
     return Layer(
         top.source,
         {name: value for name, value in said.items() if value is not None},
-        ignore=top.words("ignore", names) or (),
-        skip=top.words("skip", names) or (),
+        ignore=top.words("ignore", checknames.read) or (),
+        skip=top.words("skip", checknames.read) or (),
         warnings=top.warnings,
     )
 

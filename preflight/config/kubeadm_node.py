@@ -72,10 +72,7 @@ def _registration(section: Section, api_version: str) -> dict[str, Any]:
 def _ignored(node: Section) -> tuple[str, ...]:
     """The names that nodeprep has a check for; kubeadm has names for other things too."""
     words = node.words("ignorePreflightErrors", str.strip) or ()
-    if not words:
-        return ()
-    exists = checknames.exists()
     for word in words:
-        if not exists(word):
+        if not checknames.exists(word):
             node.warn("ignorePreflightErrors", f"nodeprep has no check {values.shown(word)}")
-    return tuple(filter(exists, words))
+    return tuple(filter(checknames.exists, words))

@@ -16,9 +16,10 @@ from rules.record import record
 if TYPE_CHECKING:
     import socket
 
-# At most three packets an address, and 0.54 s in all: a host on the link answers in milliseconds.
-PROBE_AT_S = (0.0, 0.18, 0.36)
-PROBE_END_S = 0.54
+# At most three packets an address, and 0.42 s in all: a host on the link answers in milliseconds,
+# and a person or a fleet waits for the end of it.
+PROBE_AT_S = (0.0, 0.14, 0.28)
+PROBE_END_S = 0.42
 ADDRESS_LIMIT = 16
 ETHERTYPE_ARP = 0x0806
 _BROADCAST = b"\xff" * 6

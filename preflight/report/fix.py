@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from preflight.finding import Finding
+from preflight.report import nextstep
 from preflight.report.model import SCHEMA_VERSION, CheckReport
 from preflight.report.model import document as check_document
 from preflight.report.plain import printable
@@ -22,7 +23,8 @@ Document = dict[str, Any]
 class Outcome:
     """One run of fix. ``check``: the verdict after it, with ``dry_run`` the one before.
 
-    ``changes`` as the contract has them; ``effects`` are the commands that follow them.
+    ``changes`` as the contract has them; ``effects`` are the commands that follow them; ``next``:
+    what the commands that come after it would change.
     """
 
     dry_run: bool
@@ -32,6 +34,7 @@ class Outcome:
     notes: tuple[str, ...]
     problems: tuple[Problem, ...]
     check: CheckReport
+    next: tuple[nextstep.NextStep, ...] = ()
 
 
 def document(outcome: Outcome) -> Document:
@@ -52,6 +55,7 @@ def document(outcome: Outcome) -> Document:
             {"id": each.id, "subject": each.subject, "message": each.message, "remedy": each.remedy}
             for each in left(outcome)
         ],
+        "next": [nextstep.item(step) for step in outcome.next],
         "verdict": check["verdict"],
         "check": check,
     }
@@ -97,6 +101,7 @@ def lines(outcome: Outcome, *, diff: bool) -> list[str]:
         f"warning{'' if summary['warn'] == 1 else 's'}, {summary['unknown']} unknown, "
         f"{summary['pass']} passed"
     )
+    told += [line for step in outcome.next for line in nextstep.lines(step)]
     return [printable(line) for line in told]
 
 

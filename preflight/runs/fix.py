@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from preflight.output import check_format, write
 from preflight.runs.check import split
 from rules.cluster import Role
-from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, UsageError
 from rules.record import record
 from rules.state import Store
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from preflight.fixes.steps import Step
     from preflight.report.fix import Outcome
     from preflight.report.model import CheckReport
+    from preflight.report.nextstep import NextStep
     from preflight.settings import Settings
     from preflight.target import Target
+
+T = TypeVar("T")
 
 
 @record
@@ -48,8 +53,11 @@ class Request:
     output: str
 
 
-def run_fix(request: Request) -> int:
-    """Mends what it can and prints what changed; the exit code of the verdict that follows."""
+def run_fix(request: Request, look: Callable[[], tuple[NextStep, ...]] = tuple) -> int:
+    """Mends what it can and prints what changed; the exit code of the verdict that follows.
+
+    ``look``: says what the commands that come after it would change, and changes nothing.
+    """
     from preflight import config
     from preflight.fixes.journal import SUBJECT
     from preflight.report import fix as report
@@ -57,7 +65,7 @@ def run_fix(request: Request) -> int:
 
     check_format(request.output)
     settings = config.load_flags(request)
-    judge = _Judge(request, settings)
+    judge = _Judge(request, settings, look)
     store = Store(SUBJECT)
     if request.dry_run:
         outcome = _fix(request, judge, store)
@@ -71,10 +79,22 @@ def run_fix(request: Request) -> int:
     return EXIT_FAILED if outcome.problems and code == EXIT_DONE else code
 
 
+@record
+class Judged:
+    """Facts, what the node is to become, the findings of the wanted checks, and what comes next."""
+
+    facts: Facts
+    target: Target
+    report: CheckReport
+    next: tuple[NextStep, ...]
+
+
 class _Judge:
     """Reads the machine and judges it, as often as it is asked."""
 
-    def __init__(self, request: Request, settings: Settings) -> None:
+    def __init__(
+        self, request: Request, settings: Settings, look: Callable[[], tuple[NextStep, ...]]
+    ) -> None:
         from preflight.checks.registry import registry
         from preflight.engine import find_check
         from preflight.target import Phase
@@ -83,12 +103,12 @@ class _Judge:
             self.phase = Phase(request.phase)
         except ValueError:
             raise UsageError(f"--phase takes before or after, not {request.phase!r}") from None
-        self.request, self.settings = request, settings
+        self.request, self.settings, self.look = request, settings, look
         self.checks = tuple(registry().values())
         self.only = tuple(find_check(word, self.checks).id for word in split(request.only))
 
-    def judge(self) -> tuple[Facts, Target, CheckReport]:
-        """Facts, what the node is to become, and the findings of the wanted checks."""
+    def judge(self) -> Judged:
+        """Reads and judges. What comes next is looked at meanwhile: a judge waits for the link."""
         from preflight.engine import Selection, run_checks
         from preflight.facts.collect import collect
         from preflight.facts.host import Host
@@ -98,6 +118,7 @@ class _Judge:
 
         started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         host = Host(offline=self.request.offline, probe_ports=self.phase is Phase.BEFORE)
+        looked = _beside(self.look)
         facts = collect(host, self.settings)
         version, source = choose_version(self.settings, facts)
         target = Target(self.request.role, self.phase, version, self.settings, source)
@@ -112,7 +133,24 @@ class _Judge:
         )
         wanted = [each for each in findings if not self.only or each.id in self.only]
         duration_ms = (time.perf_counter() - clock) * 1000
-        return facts, target, CheckReport(node, target, started, duration_ms, tuple(wanted))
+        report = CheckReport(node, target, started, duration_ms, tuple(wanted))
+        return Judged(facts, target, report, looked())
+
+
+def _beside(action: Callable[[], T]) -> Callable[[], T]:
+    """Starts it in a thread; calling the answer waits for it, and raises what it raised."""
+    from concurrent.futures import Future
+
+    future: Future[T] = Future()
+
+    def act() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:  # noqa: BLE001  (raised where the answer is taken)
+            future.set_exception(error)
+
+    threading.Thread(target=act, name="next", daemon=True).start()
+    return future.result
 
 
 def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
@@ -123,7 +161,11 @@ def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
     from preflight.report.fix import Outcome
     from preflight.runs.fix_parts import with_parts
 
-    facts, target, before = judge.judge()
+    judged = judge.judge()
+    for step in judged.next:
+        if step.code == EXIT_USAGE:
+            raise UsageError(f"--next '{step.command}': {step.error}")
+    facts, target, before = judged.facts, judged.target, judged.report
     earlier = journal.journals(store)
     options = _options(request, facts, before.findings, journal.made_here(earlier))
     options = with_parts(options, request, target, before.findings)
@@ -142,13 +184,20 @@ def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
         notes,
         plan.problems,
         before,
+        judged.next,
     )
     if request.dry_run:
         return outcome
     failed = execute.apply(plan, store, earlier)
     # Nothing was touched: what was just read still stands.
-    after = judge.judge()[2] if plan.changed else before
-    return replace(outcome, problems=(*plan.problems, *failed), check=after)
+    if plan.changed:
+        judged = judge.judge()
+    return replace(
+        outcome,
+        problems=(*plan.problems, *failed),
+        check=judged.report,
+        next=judged.next,
+    )
 
 
 def _options(

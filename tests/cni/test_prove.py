@@ -109,6 +109,48 @@ def test_a_runtime_without_its_socket_is_undetermined() -> None:
     assert "no CRI socket is here" in done.stderr
 
 
+# Pings of pods for their gateway are counted before anybody could drop them.
+COUNTED = """
+cat > /run/cluster.yaml <<'END'
+networking: {podSubnet: 10.244.0.0/16}
+cni: {name: bridge}
+nodes: [{name: lab-node, role: master, addresses: [192.0.2.11], podSubnet: 10.244.1.0/24}]
+END
+nft 'table ip asked { chain pings { type filter hook prerouting priority raw;
+    ip daddr 10.244.1.1 icmp type echo-request counter
+}; }'
+pings() { nft list table ip asked | grep -o 'packets [0-9]*' | cut -d' ' -f2 >&2; }
+"""
+
+
+def test_a_gateway_that_our_own_policy_keeps_silent_is_not_waited_for() -> None:
+    done = node(
+        f"{COUNTED}\nnodeprep firewall apply --role master --posture enforce --confirm-within 0 "
+        "--config /run/cluster.yaml > /dev/null\n"
+        "nodeprep cni prove --config /run/cluster.yaml -o json\npings",
+        conf=bridge(),
+    )
+    proof = valid(done.stdout, "pod-network-proof")
+    assert proof["proven"] is True
+    detail = {step["name"]: step["detail"] for step in proof["steps"]}["pod-to-gateway"]
+    assert detail.endswith("is there, and nodeprep's own rules let no pod ping it")
+    # Of the seven that a ping is sent in all.
+    assert 1 <= int(done.stderr.split()[-1]) <= 3
+
+
+def test_a_gateway_that_somebody_else_keeps_silent_is_a_fault() -> None:
+    done = node(
+        f"{COUNTED}\nnft 'table ip site {{ chain input {{ type filter hook input priority filter;\n"
+        "ip daddr 10.244.1.1 icmp type echo-request drop; }; }'\n"
+        "nodeprep cni prove --config /run/cluster.yaml -o json || rc=$?\npings\ntest $rc = 1",
+        conf=bridge(),
+    )
+    proof = valid(done.stdout, "pod-network-proof")
+    assert failed(proof) == ["pod-to-gateway"]
+    # It was asked once more, with all patience.
+    assert int(done.stderr.split()[-1]) > 3
+
+
 def test_a_copy_shows_what_the_host_drops_and_the_host_is_not_touched() -> None:
     done = node(
         f"{STATE}\niptables -P FORWARD DROP\nstate > /run/before\n"

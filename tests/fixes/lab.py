@@ -42,18 +42,29 @@ export SYSTEMD_OFFLINE=1
 case "$1" in
 show)
     shift 3
+    known=()
+    for unit; do
+        for place in /etc /usr/lib; do
+            [ -e "$place/systemd/system/$unit" ] && known+=("$unit") && break
+        done
+    done
+    # One call for all, as each costs what the real `show` of all does; one for each where a unit
+    # has no line of its own.
+    declare -A states
+    mapfile -t told < <(/usr/bin/systemctl is-enabled "${known[@]}" 2> /dev/null)
+    for index in "${!known[@]}"; do
+        unit=${known[index]}
+        [ ${#told[@]} = ${#known[@]} ] && states[$unit]=${told[index]} && continue
+        states[$unit]=$(/usr/bin/systemctl is-enabled "$unit" 2> /dev/null)
+    done
     for unit; do
         load=not-found
-        for place in /etc /usr/lib; do
-            [ -e "$place/systemd/system/$unit" ] && load=loaded && break
-        done
-        [ "$(readlink "/etc/systemd/system/$unit")" = /dev/null ] && load=masked
+        [ -z "${states[$unit]+known}" ] || load=loaded
+        [ "/etc/systemd/system/$unit" -ef /dev/null ] && load=masked
         active=inactive
         [ -e "/run/active/$unit" ] && active=active
-        state=
-        [ $load = not-found ] || state=$(/usr/bin/systemctl is-enabled "$unit" 2> /dev/null)
         printf 'Id=%s\nLoadState=%s\nActiveState=%s\nUnitFileState=%s\n\n' \
-            "$unit" "$load" "$active" "$state"
+            "$unit" "$load" "$active" "${states[$unit]}"
     done ;;
 is-active) [ -e "/run/active/$2" ] && echo active || { echo inactive; exit 3; } ;;
 start) touch "/run/active/$2" ;;

@@ -81,6 +81,14 @@ options:
       - Write over what somebody changed in nodeprep's own files.
     type: bool
     default: false
+  next:
+    description:
+      - Commands that come after it, as they would be typed after C(nodeprep) and quoted as in a
+        shell. What each would change then is returned; nothing of it is done. The facts are read
+        once for all of them, and no task is needed for a part that is as it should be.
+    type: list
+    elements: str
+    default: []
   fail_on:
     description:
       - On which verdict after the changes the task fails. Not in check mode, in which the verdict
@@ -101,6 +109,18 @@ EXAMPLES = r"""
     role: master
     only: [swap-off, persistent-swap]
     fail_on: error
+
+- name: Mend it, and ask whether the firewall's rules stand
+  nodeprep.kubernetes.fix:
+    role: worker
+    next: [firewall apply --role worker --posture enforce]
+  register: node
+
+- name: Put them on trial where they do not
+  nodeprep.kubernetes.firewall:
+    role: worker
+    posture: enforce
+  when: node.next[0].changed != false
 
 - name: Make a copy of a machine one of its own
   nodeprep.kubernetes.fix:
@@ -165,6 +185,19 @@ findings:
   type: list
   elements: dict
   sample: []
+next:
+  description:
+    - What each command of O(next) would change now, in check mode before the changes.
+    - C(changed) is null where that could not be told, for which C(error) is the reason. C(pending)
+      is a change that waits for C(nodeprep firewall confirm).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - command: firewall apply --role worker --posture enforce
+      changed: false
+      pending: null
+      error: null
 nodeprep_ms:
   description: How long nodeprep itself ran, in milliseconds.
   returned: always
@@ -197,17 +230,21 @@ def main():
             install_packages=dict(type="bool", default=False),
             offline=dict(type="bool", default=False),
             force=dict(type="bool", default=False),
+            next=dict(type="list", elements="str", default=[]),
             fail_on=dict(type="str", choices=["never", "error", "undetermined"], default="never"),
         ),
         supports_check_mode=True,
     )
     nodeprep = Nodeprep(module)
-    document = nodeprep.changing(["fix", *nodeprep.flags_but("fail_on")])
+    flags = nodeprep.flags_but("next", "fail_on")
+    flags += [f"--next={command}" for command in module.params["next"]]
+    document = nodeprep.changing(["fix", *flags])
     check = document["check"]
     result = nodeprep.result(
         document, "changes", "effects", "notes", "problems", "remedies", "verdict"
     )
     result.update(findings=counted(check["findings"]), summary=check["summary"])
+    result["next"] = [after(step) for step in document.get("next", [])]
     if document["problems"]:
         told = ["{}: {}".format(each["object"], each["message"]) for each in document["problems"]]
         module.fail_json(msg="not done: {}".format("; ".join(told)), **result)
@@ -215,6 +252,14 @@ def main():
     if not module.check_mode and is_broken(document["verdict"], module.params["fail_on"]):
         module.fail_json(msg=message, **result)
     module.exit_json(msg=message, **result)
+
+
+def after(step):
+    """A command that comes after, without what it would change in detail."""
+    pending = (step["document"] or {}).get("pending")
+    return dict(
+        command=step["command"], changed=step["changed"], pending=pending, error=step["error"]
+    )
 
 
 if __name__ == "__main__":
