@@ -31,16 +31,17 @@ def run(runs: int) -> str:
         text = lab.single.read_text().replace("exec ", "")
         lab.single.write_text(f"{text}code=$?\ntimes >> {TIMES}\nexit $code\n")
         (lab.place / "SHA256SUMS").unlink()
-        for title, serial, offline in (
+        for title, at_once, offline in (
             ("first run, six at once", 6, False),
             ("second run, nothing to do, six at once", 6, False),
-            ("the same, one after the other", 1, False),
+            ("the same, one host at a time", 1, False),
             ("the same, `nodeprep_offline`", 1, True),
         ):
             play = lab.play(
                 "nodes",
                 inventory,
-                nodeprep_serial=serial,
+                f"--forks={at_once}",
+                nodeprep_serial=at_once,
                 nodeprep_posture="enforce",
                 nodeprep_ignore=EXCUSED,
                 nodeprep_offline=offline,

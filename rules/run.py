@@ -10,26 +10,22 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rules.errors import CommandError
 from rules.record import record
 
+# Where a script that runs at boot looks: the same, whoever had it written.
+BOOT_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 # sbin directories are missing from an unprivileged or cron PATH, yet hold ip, nft and modprobe.
 SEARCH_PATH = os.pathsep.join(
     dict.fromkeys(
         [
             *filter(None, os.environ.get("PATH", "").split(os.pathsep)),
-            "/usr/local/sbin",
-            "/usr/sbin",
-            "/sbin",
-            "/usr/local/bin",
-            "/usr/bin",
-            "/bin",
+            *BOOT_PATH.split(os.pathsep),
         ]
     )
 )
-
 # 250,000 routes as JSON; what prints more would cost more memory than a small node has.
 OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -40,6 +36,13 @@ _LINE_LIMIT = 120
 def find_program(name: str) -> str | None:
     """The path of an executable, looked for in PATH and the sbin directories."""
     return shutil.which(name, path=SEARCH_PATH)
+
+
+def boot_path(programs: Iterable[str]) -> str:
+    """``BOOT_PATH``, and behind it the directories where programs are that it has not."""
+    found = (find_program(name) for name in programs if shutil.which(name, path=BOOT_PATH) is None)
+    more = dict.fromkeys(os.path.dirname(path) for path in found if path)
+    return os.pathsep.join([BOOT_PATH, *more])
 
 
 @record

@@ -24,6 +24,7 @@ from rules.cluster import IPNetwork
 from rules.lifecycle.persist import quoted, systemd_runs
 from rules.record import field, record
 from rules.render.templating import fill
+from rules.run import BOOT_PATH
 
 TABLE = "nodeprep_pods"
 UNIT = "nodeprep-pods.service"
@@ -36,7 +37,6 @@ NOTE = nftrule.NOTE
 _EXECUTABLE, _PLAIN = 0o755, 0o644
 # CIS Kubernetes Benchmark 1.1.9: 600 or stricter, owned by root.
 _CONF_MODE = 0o600
-_BOOT_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 _FAMILIES = {4: "ip", 6: "ip6"}
 _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 
@@ -292,7 +292,7 @@ def _boot(
     said = json.loads(bridge) if bridge else {}
     script = fill(
         "cni/boot.sh.j2",
-        path=_BOOT_PATH,
+        path=BOOT_PATH,
         bridge={"name": planned.wanted.bridge, **said} if said else None,
         nft_files=nft_files,
         rules=[rule.split(" ", 3) for rule in rules[0]],

@@ -11,7 +11,7 @@ from rules.backend.detect import runs, ufw_enabled
 from rules.errors import CommandError
 from rules.files import write_atomic
 from rules.lifecycle.snapshot import Applied
-from rules.run import SEARCH_PATH, run
+from rules.run import boot_path, run
 from rules.state import StateError, Store
 
 UNIT = "nodeprep-firewall.service"
@@ -19,6 +19,8 @@ UNIT_DIRECTORY = "/etc/systemd/system"
 WANTED_BY = "sysinit.target"
 BOOT = "boot"
 SCRIPT = "restore.sh"
+# What the lines of the script run, by whichever of them a backend needs.
+_PROGRAMS = ("nft", "ipset", "iptables", "ip6tables")
 _RELOAD_TIMEOUT_S = 30.0
 
 
@@ -62,7 +64,7 @@ def boot_files(store: Store, applied: Applied) -> dict[str, str]:
         "#!/bin/sh",
         "# Loads nodeprep's own rules as they were last confirmed, and nothing else.",
         "set -e",
-        f"PATH={shlex.quote(SEARCH_PATH)}",
+        f"PATH={shlex.quote(boot_path(_PROGRAMS))}",
         *lines,
     ]
     return {**files, SCRIPT: "".join(f"{line}\n" for line in script)}

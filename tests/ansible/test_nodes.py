@@ -15,6 +15,7 @@ from tests.kernel import require_kernel
 pytestmark = pytest.mark.kernel
 # The kernel of the test machine: it runs cgroup v1, which no program mends without a reboot.
 EXCUSED = ["cgroup-version"]
+RULES, NETWORK = "Put the rules on trial", "Lay down the pod network of the reference plugins"
 _RUNC = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options'
 SWAP = """
 printf '/swap.img file 1024 0 -2\\n' >> /run/swaps
@@ -109,11 +110,20 @@ def test_a_fleet_is_made_ready_and_stops_at_the_first_broken_node(lab: Lab) -> N
         )
         assert lab.verdict(name, "multi-master" if name[0] == "m" else "worker") == "ready"
 
-    # The others had their second run in the one that went on.
-    rest = hosts if os.environ.get("NODEPREP_ANSIBLE_SWEEP") else ("w2",)
+    # The others had their second run in the one that went on. What somebody broke since is mended.
+    drifted = "m1"
+    lab.servers[drifted].shell(
+        "nft delete table inet nodeprep; rm /etc/cni/net.d/10-nodeprep.conflist"
+    )
+    rest = hosts[1:] if os.environ.get("NODEPREP_ANSIBLE_SWEEP") else ("w2",)
     mended = {name: lab.servers[name].snapshot() for name in rest}
-    again = lab.play("nodes", MANY, "--diff", "--limit", ",".join(rest), **variables)
+    again = lab.play("nodes", MANY, "--diff", "--limit", ",".join((drifted, *rest)), **variables)
     shown("again", again)
-    assert again.changed() == dict.fromkeys(rest, 0)
+    assert again.changed() == {drifted: 2, **dict.fromkeys(rest, 0)}
+    assert {task.rpartition(" : ")[2] for task, _ in again.changes()[drifted]} == {RULES, NETWORK}
+    assert lab.verdict(drifted, "multi-master") == "ready"
     for name in rest:
         assert not differences(mended[name], lab.servers[name].snapshot())
+        # One process for the card, and one for all the rest.
+        own = [item for item in again.results if item["host"] == name and item["nodeprep_ms"]]
+        assert [item["action"].rpartition(".")[2] for item in own] == ["command", "fix"]

@@ -109,3 +109,15 @@ def test_reasons_are_kept_apart(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="does not start") as caught:
         Running([os.fspath(broken)])
     assert caught.value.reason == "failed"
+
+
+def test_a_script_for_the_boot_finds_what_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEARCH_PATH", f"{tmp_path}:{module.SEARCH_PATH}")
+    for name in ("sh", "nodeprep-test-only"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    assert module.boot_path(["sh", "nodeprep-nowhere"]) == module.BOOT_PATH
+    found = module.boot_path(["sh", "nodeprep-test-only"])
+    assert found == f"{module.BOOT_PATH}:{tmp_path}"

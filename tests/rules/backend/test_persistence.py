@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -55,6 +56,10 @@ def test_the_unit_brings_back_what_was_confirmed(
     assert machine.firewall("status")["persistent"] is True
     assert machine.firewall("verify", backend)["ok"] is True
     assert machine.firewall("apply", backend, "--confirm-within", "60")["changed"] is False
+    # Nor by somebody else, whose shell looks for programs elsewhere.
+    other = {"PATH": f"/root/bin:/opt/tools:{os.environ['PATH']}", "HOME": "/nonexistent"}
+    again = machine.firewall("apply", backend, "--confirm-within", "60", env=other)
+    assert (again["changed"], again["changes"]) == (False, [])
     own = machine.own()
 
     # What is applied and not confirmed is not for the next boot.
