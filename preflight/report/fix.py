@@ -10,6 +10,7 @@ from preflight.report import nextstep
 from preflight.report.model import SCHEMA_VERSION, CheckReport
 from preflight.report.model import document as check_document
 from preflight.report.plain import printable
+from preflight.report.text import counts
 from rules.record import record
 
 if TYPE_CHECKING:
@@ -94,13 +95,8 @@ def lines(outcome: Outcome, *, diff: bool) -> list[str]:
         told.append("nothing to change")
     elif outcome.dry_run:
         told.append("nothing was changed")
-    summary = outcome.check.summary
     now = "now" if outcome.dry_run or not outcome.changed else "after it"
-    told.append(
-        f"{now} {outcome.check.verdict.value}: {summary['fail']} failed, {summary['warn']} "
-        f"warning{'' if summary['warn'] == 1 else 's'}, {summary['unknown']} unknown, "
-        f"{summary['pass']} passed"
-    )
+    told.append(f"{now} {outcome.check.verdict.value}: {counts(outcome.check)}")
     told += [line for step in outcome.next for line in nextstep.lines(step)]
     return [printable(line) for line in told]
 

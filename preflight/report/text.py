@@ -157,20 +157,27 @@ def _fixable(report: Report) -> list[str]:
     return [f"to mend {', '.join(ids)}: {command}; --dry-run shows what it would do"]
 
 
-def _footer(report: Report, paint: _Painter) -> str:
-    summary, verdict = report.summary, report.verdict
+def counts(report: Report) -> str:
+    """How many findings there are of each status, and how many of those do not count."""
+    summary = report.summary
     ignored = Counter(found.status for found in report.findings if found.ignored)
     aside = {
         status: f" ({ignored[status]} ignored)" if ignored[status] else "" for status in Status
     }
-    counts = [
-        f"{summary['fail']} failed{aside[Status.FAIL]}",
-        f"{summary['warn']} warning{'' if summary['warn'] == 1 else 's'}{aside[Status.WARN]}",
-        f"{summary['unknown']} unknown{aside[Status.UNKNOWN]}",
-        f"{summary['skip']} skipped",
-        f"{summary['pass']} passed",
-    ]
-    line = f"{verdict.value}: {', '.join(counts)}, in {report.duration_ms / 1000:.2f} s"
+    return ", ".join(
+        (
+            f"{summary['fail']} failed{aside[Status.FAIL]}",
+            f"{summary['warn']} warning{'' if summary['warn'] == 1 else 's'}{aside[Status.WARN]}",
+            f"{summary['unknown']} unknown{aside[Status.UNKNOWN]}",
+            f"{summary['skip']} skipped",
+            f"{summary['pass']} passed",
+        )
+    )
+
+
+def _footer(report: Report, paint: _Painter) -> str:
+    verdict = report.verdict
+    line = f"{verdict.value}: {counts(report)}, in {report.duration_ms / 1000:.2f} s"
     unknown = verdict is Verdict.UNDETERMINED and any(
         found.status is Status.UNKNOWN and found.severity is Severity.ERROR
         for found in report.findings
