@@ -92,5 +92,5 @@ def fix(
             cni=cni,
             output=output,
         ),
-        next_steps(next_ or ()),
+        next_steps(next_) if next_ else None,
     )

@@ -100,18 +100,28 @@ def _mac(text: str) -> bytes:
 def start_probes(
     host: Host, interfaces: Known[tuple[Interface, ...]]
 ) -> Callable[[], Known[tuple[DuplicateProbe, ...]]]:
-    """Starts probing beside the rest; calling the answer waits for what is left of it."""
+    """Starts probing beside the rest; calling the answer waits for what is left of it.
+
+    Sets ``host.link_asked`` when the link has been asked, or is not to be.
+    """
     if host.offline:
         unknown = Unknown("not-asked", "--offline: the link is not asked who has our addresses")
         return lambda: unknown
     if isinstance(interfaces, Unknown):
+        host.link_asked.set()
         return lambda: interfaces
     targets = choose_targets(interfaces)
     if not targets:
+        host.link_asked.set()
         return lambda: ()
     own_macs = frozenset(mac for item in interfaces if (mac := _mac(item.mac)))
     answers: list[Known[tuple[DuplicateProbe, ...]]] = []
-    thread = threading.Thread(target=lambda: answers.append(probe(targets, own_macs)), daemon=True)
+
+    def ask() -> None:
+        answers.append(probe(targets, own_macs, host.link_asked))
+        host.link_asked.set()
+
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start()
 
     def finish() -> Known[tuple[DuplicateProbe, ...]]:
@@ -122,9 +132,12 @@ def start_probes(
 
 
 def probe(
-    targets: tuple[Target, ...], own_macs: frozenset[bytes]
+    targets: tuple[Target, ...], own_macs: frozenset[bytes], asked: threading.Event
 ) -> Known[tuple[DuplicateProbe, ...]]:
-    """Sends the probes and listens, ``PROBE_END_S`` in all. Needs CAP_NET_RAW."""
+    """Sends the probes and listens, ``PROBE_END_S`` in all. Needs CAP_NET_RAW.
+
+    ``asked``: set when every address has been asked for once.
+    """
     import socket
 
     sockets: dict[str, socket.socket] = {}
@@ -137,7 +150,7 @@ def probe(
             )
             sockets[name] = opened
             opened.bind((name, ETHERTYPE_ARP))
-        return _exchange(sockets, targets, own_macs)
+        return _exchange(sockets, targets, own_macs, asked)
     except PermissionError:
         return Unknown("denied", "asking the link who has our addresses needs CAP_NET_RAW (root)")
     except OSError as error:
@@ -148,7 +161,10 @@ def probe(
 
 
 def _exchange(
-    sockets: dict[str, socket.socket], targets: tuple[Target, ...], own_macs: frozenset[bytes]
+    sockets: dict[str, socket.socket],
+    targets: tuple[Target, ...],
+    own_macs: frozenset[bytes],
+    asked: threading.Event,
 ) -> tuple[DuplicateProbe, ...]:
     owners: dict[Target, str] = {}
     sent = dict.fromkeys(targets, 0)
@@ -158,6 +174,7 @@ def _exchange(
             if target not in owners:
                 sockets[target.interface].send(arp_probe(target.mac, target.address))
                 sent[target] += 1
+        asked.set()
         until = (*PROBE_AT_S, PROBE_END_S)[place + 1] + started
         _listen(sockets, targets, own_macs, owners, until)
         if len(owners) == len(targets):

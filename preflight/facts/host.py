@@ -89,6 +89,10 @@ class Host:
         self.offline, self.deep, self.probe_ports = offline, deep, probe_ports
         self._units: Known[dict[str, Unit]] | None = None
         self._lock = threading.Lock()
+        # Set when the link has been asked, for whose answers everything waits in the end.
+        self.link_asked = threading.Event()
+        if offline:
+            self.link_asked.set()
 
     def read(self, path: str, limit_bytes: int = READ_LIMIT_BYTES) -> Known[str]:
         """The text of a file (undecodable bytes replaced), or why it cannot be read."""

@@ -17,10 +17,10 @@ from preflight.settings import Settings
 
 
 def collect(host: Host, settings: Settings) -> Network:
-    """Everything at once: the programs run side by side, the probes beside the reading."""
-    links, routes, neighbours = start_links(host), start_routes(host), start_neighbours(host)
-    interfaces = links()
+    """The link is asked first, as its answers take longest; the rest is read side by side."""
+    interfaces = start_links(host)()
     probes = start_probes(host, interfaces)
+    routes, neighbours = start_routes(host), start_neighbours(host)
     tables = routes()
     resolv_conf, upstream, resolved_active = collect_resolvers(host, settings)
     return Network(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from preflight.settings import Settings
     from preflight.target import Target
 
+    Look = Callable[[], tuple[NextStep, ...]]
+
 T = TypeVar("T")
 
 
@@ -53,7 +55,7 @@ class Request:
     output: str
 
 
-def run_fix(request: Request, look: Callable[[], tuple[NextStep, ...]] = tuple) -> int:
+def run_fix(request: Request, look: Look | None = None) -> int:
     """Mends what it can and prints what changed; the exit code of the verdict that follows.
 
     ``look``: says what the commands that come after it would change, and changes nothing.
@@ -92,9 +94,7 @@ class Judged:
 class _Judge:
     """Reads the machine and judges it, as often as it is asked."""
 
-    def __init__(
-        self, request: Request, settings: Settings, look: Callable[[], tuple[NextStep, ...]]
-    ) -> None:
+    def __init__(self, request: Request, settings: Settings, look: Look | None) -> None:
         from preflight.checks.registry import registry
         from preflight.engine import find_check
         from preflight.target import Phase
@@ -110,7 +110,7 @@ class _Judge:
     def judge(self) -> Judged:
         """Reads and judges. What comes next is looked at meanwhile: a judge waits for the link."""
         from preflight.engine import Selection, run_checks
-        from preflight.facts.collect import collect
+        from preflight.facts.collect import HEAD_START_S, collect
         from preflight.facts.host import Host
         from preflight.facts.model import Unknown
         from preflight.report.model import CheckReport
@@ -118,7 +118,9 @@ class _Judge:
 
         started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         host = Host(offline=self.request.offline, probe_ports=self.phase is Phase.BEFORE)
-        looked = _beside(self.look)
+        looked: Look = tuple
+        if self.look is not None:
+            looked = _beside(self.look, lambda: host.link_asked.wait(HEAD_START_S))
         facts = collect(host, self.settings)
         version, source = choose_version(self.settings, facts)
         target = Target(self.request.role, self.phase, version, self.settings, source)
@@ -137,19 +139,23 @@ class _Judge:
         return Judged(facts, target, report, looked())
 
 
-def _beside(action: Callable[[], T]) -> Callable[[], T]:
-    """Starts it in a thread; calling the answer waits for it, and raises what it raised."""
+def _beside(action: Callable[[], T], turn: Callable[[], object]) -> Callable[[], T]:
+    """Starts it in a thread when ``turn`` has come; calling the answer waits for it, and raises
+    what it raised."""
     from concurrent.futures import Future
+
+    from preflight.facts.collect import start
 
     future: Future[T] = Future()
 
     def act() -> None:
+        turn()
         try:
             future.set_result(action())
         except BaseException as error:  # noqa: BLE001  (raised where the answer is taken)
             future.set_exception(error)
 
-    threading.Thread(target=act, name="next", daemon=True).start()
+    start(threading.Thread(target=act, name="next", daemon=True))
     return future.result
 
 

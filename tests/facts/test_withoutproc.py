@@ -29,3 +29,19 @@ def test_where_no_thread_can_start_everything_is_still_read(
     done: list[str] = []
     run_all({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, 1.0)
     assert done == ["a", "b"]
+
+
+def test_the_others_wait_until_the_link_is_asked() -> None:
+    asked = threading.Event()
+    seen: list[object] = []
+
+    def network() -> None:
+        seen.append("network")
+        asked.set()
+
+    run_all({"network": network, "a": lambda: seen.append(asked.is_set())}, 5.0, asked)
+    assert seen == ["network", True]
+    # One that is never asked keeps nobody for long.
+    never = threading.Event()
+    run_all({"network": lambda: None, "a": lambda: seen.append("a")}, 5.0, never)
+    assert seen[2:] == ["a"]
