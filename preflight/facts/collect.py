@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -47,10 +47,13 @@ def collect(
     host: Host,
     settings: Settings,
     *,
+    subjects: Collection[str] = SUBJECTS,
     timings: dict[str, float] | None = None,
     deadline_s: float | None = None,
 ) -> Facts:
-    """All facts of this machine. ``timings`` receives milliseconds by subject.
+    """The facts of this machine, all unless ``subjects`` names those that are wanted.
+
+    ``timings`` receives milliseconds by subject.
 
     A subject that raises is Unknown ``failed``, one that does not end in time is ``timeout``:
     the rest is there all the same.
@@ -69,7 +72,9 @@ def collect(
         if timings is not None:
             timings[subject] = (time.perf_counter() - started) * 1000
 
-    run_all({subject: partial(read, subject) for subject in SUBJECTS}, limit, host.link_asked)
+    wanted = [subject for subject in SUBJECTS if subject in subjects]
+    run_all({subject: partial(read, subject) for subject in wanted}, limit, host.link_asked)
+    unasked = Unknown("not-asked", "it was not wanted")
     late = Unknown("timeout", f"reading did not end within {limit:g} s")
     status = host.read("/proc/self/status")
     return Facts(
@@ -79,7 +84,10 @@ def collect(
             uid=os.geteuid(),
             capabilities=status if isinstance(status, Unknown) else parse_capabilities(status),
         ),
-        **{subject: results.get(subject, late) for subject in SUBJECTS},
+        **{
+            subject: results.get(subject, late if subject in wanted else unasked)
+            for subject in SUBJECTS
+        },
     )
 
 

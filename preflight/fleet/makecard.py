@@ -23,6 +23,8 @@ from preflight.target import Target
 
 T = TypeVar("T")
 U = TypeVar("U")
+# What a card is made of, of the subjects of `preflight.facts.collect`.
+SUBJECTS = ("network", "identity", "runtime", "cni", "firewall", "system")
 # A router's full table is no part of a small card.
 MOST_ROUTES = 64
 

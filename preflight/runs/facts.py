@@ -56,19 +56,18 @@ def _document(request: Request, settings: Settings) -> dict[str, Any]:
     from preflight.facts.host import Host
     from preflight.facts.store import document, load
 
-    if request.facts:
-        facts = load(request.facts)
-    else:
-        # A card holds nothing that would have to be bound or asked for.
-        offline = request.offline or request.card
-        facts = collect(
-            Host(offline=offline, deep=request.deep, probe_ports=not request.card), settings
-        )
-    if not request.card:
-        return document(facts)
-    from preflight.fleet import card
+    if request.card:
+        from preflight.fleet import card, makecard
 
-    return card.document(card_of(facts, settings, request.role))
+        # A card holds nothing that would have to be bound or asked for.
+        host = Host(offline=True, deep=request.deep, probe_ports=False)
+        facts = (
+            load(request.facts)
+            if request.facts
+            else collect(host, settings, subjects=makecard.SUBJECTS)
+        )
+        return card.document(card_of(facts, settings, request.role))
+    return document(collect(Host(offline=request.offline, deep=request.deep), settings))
 
 
 def card_of(facts: Facts, settings: Settings, role: Role | None) -> Card:

@@ -14,8 +14,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from preflight.facts.collect import SUBJECTS
 from preflight.facts.model import Facts, Unknown
 from preflight.facts.schema import schema_of
+from preflight.fleet import makecard
 from preflight.fleet.card import KIND, Card, document
 from preflight.fleet.cardfile import NotACard, parse
 from preflight.fleet.readcards import read_cards
@@ -23,7 +25,7 @@ from preflight.runs.facts import card_of
 from preflight.settings import Settings
 from rules.cluster import Cluster, Node, Role
 from rules.errors import ConfigError, UsageError
-from tests.cli.test_main import nodeprep
+from tests.cli.test_main import loaded, nodeprep
 from tests.fleet.decks import card, write
 from tests.fleet.decks import healthy as cards
 from tests.nodes import healthy, identity, network
@@ -37,6 +39,17 @@ def made(facts: Facts | None = None, role: Role | None = Role.MASTER, **settings
 
 def text(one: Card) -> str:
     return json.dumps(document(one), indent=2, sort_keys=True) + "\n"
+
+
+def test_a_card_is_made_of_the_subjects_that_are_read_for_it() -> None:
+    rest: dict[str, Any] = {
+        name: Unknown("not-asked", "") for name in SUBJECTS if name not in makecard.SUBJECTS
+    }
+    assert rest
+    for role in (*Role, None):
+        assert made(replace(healthy(), **rest), role) == made(role=role)
+    modules = loaded("facts", "--card")
+    assert not modules & {f"preflight.facts.{name}" for name in rest}
 
 
 def test_a_card_holds_what_others_compare() -> None:
