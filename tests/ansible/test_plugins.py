@@ -33,6 +33,7 @@ class Module(SimpleNamespace):
 
     def run_command(self, argv: list[str], **options: Any) -> tuple[int, str, str]:
         self.asked.append((argv, options["environ_update"]))
+        self.options = options
         return self.code, self.printed, "note\nnodeprep: /x: is no YAML\n"
 
     def fail_json(self, msg: str, **_: Any) -> None:
@@ -46,6 +47,18 @@ def test_a_hostile_value_stays_one_value(value: str) -> None:
     module = Module(hostname=value, force=False, offline=True, only=["a", value], phase=None)
     flags = NODEPREP.Nodeprep(module).flags_but("phase")
     assert flags == [f"--hostname={value}", "--offline", f"--only=a,{value}"]
+
+
+def test_nought_is_a_value_and_not_left_out() -> None:
+    module = Module(confirm_within=0, node_index=0, mtu=None, cni="", force=False)
+    flags = NODEPREP.Nodeprep(module).flags("confirm_within", "node_index", "mtu", "cni", "force")
+    assert flags == ["--confirm-within=0", "--node-index=0"]
+
+
+def test_what_a_shell_would_expand_stays_as_it_is() -> None:
+    module = Module(json.dumps({"schema_version": 1}))
+    NODEPREP.Nodeprep(module).read(["fix", "--next=cni install --archive=~/$HOME"])
+    assert module.options["expand_user_and_vars"] is False
 
 
 def test_check_mode_is_a_dry_run_and_keeps_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +155,27 @@ def test_a_pod_range_that_the_inventory_gives_is_nobody_elses() -> None:
     assert ranges({}, w2=given) == ["10.244.2.0/24", "10.244.3.0/24", "10.244.0.0/23"]
 
 
+@pytest.mark.parametrize(
+    ("cards", "given"),
+    [
+        ({}, {"m1": "10.244.7.0/24", "w2": "10.244.7.0/24"}),
+        ({}, {"m1": "10.244.0.0/20", "w1": "10.244.1.0/24", "w2": "10.244.7.0/24"}),
+        ({"w1": {"node_pod_subnets": ["10.244.7.0/24"]}}, {"w2": "10.244.7.0/24"}),
+    ],
+)
+def test_a_range_that_is_given_to_two_is_an_error(
+    cards: dict[str, Any], given: dict[str, str]
+) -> None:
+    said: dict[str, Any] = {host: {"nodeprep_pod_cidr": text} for host, text in given.items()}
+    with pytest.raises(NODES.AnsibleFilterError, match=r"10\.244\.[17]\.0/24 of w[12] overlap"):
+        ranges(cards, **said)
+
+
+def test_a_range_that_two_have_already_is_for_the_comparison_to_find() -> None:
+    twice = {host: {"node_pod_subnets": ["10.244.7.0/24"]} for host in ("m1", "w2")}
+    assert ranges(twice) == ["10.244.7.0/24", "10.244.0.0/24", "10.244.7.0/24"]
+
+
 def test_a_range_that_is_full_is_an_error() -> None:
     with pytest.raises(NODES.AnsibleFilterError, match="has no /24 left for w2"):
         ranges({}, "10.244.0.0/23")
@@ -155,6 +189,27 @@ def test_addresses_are_the_inventorys_and_else_the_cards() -> None:
     found = {item["name"]: item["addresses"] for item in NODES.nodes(GROUPS, said, cards)}
     assert found["m1"] == ["192.0.2.5"]
     assert found["w1"] == found["w2"] == ["198.51.100.9", "2001:db8::9"]
+
+
+def test_what_only_the_controller_can_reach_is_no_address_of_a_node() -> None:
+    cards = {name: {"addresses": ["198.51.100.9"]} for name in ("m1", "w1", "w2")}
+    for by in ("127.0.0.1", "::1", "fe80::1%eth0", "fe80::1", "0.0.0.0"):  # noqa: S104
+        said = {"m1": {"ansible_host": by}, "w1": {"ip": "192.0.2.21"}, "w2": {"ip": "192.0.2.22"}}
+        assert NODES.nodes(GROUPS, said, cards)[0]["addresses"] == ["198.51.100.9"]
+    # One address and a port for each: a router forwards them.
+    said = {host: {"ansible_host": "203.0.113.1"} for host in cards}
+    said["w2"]["access_ip"] = "192.0.2.22"
+    found = [each["addresses"] for each in NODES.nodes(GROUPS, said, cards)]
+    assert found == [["198.51.100.9"], ["198.51.100.9"], ["192.0.2.22"]]
+
+
+def test_names_are_in_lower_case_as_the_kubelets_are() -> None:
+    groups = {"kube_control_plane": ["M1"], "kube_node": ["W1.Example.NET"], "etcd": ["E1"]}
+    said = {"M1": {"ip": "192.0.2.11"}, "W1.Example.NET": {"ip": "192.0.2.12"}, "E1": {}}
+    cards = {"E1": {"addresses": ["192.0.2.13"]}}
+    names = [each["name"] for each in NODES.nodes(groups, said, cards)]
+    assert names == ["m1", "w1.example.net", "e1"]
+    assert NODES.etcd_endpoints(groups, said) == ["https://e1:2379"]
 
 
 def test_hosts_of_etcd_alone_are_an_external_etcd() -> None:

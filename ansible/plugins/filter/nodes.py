@@ -47,27 +47,30 @@ def roles(groups, hostvars=None):
 def nodes(groups, hostvars, cards=None, pod_subnet="", mask4=24, mask6=64):
     """The C(nodes) of a cluster file: a list of name, role, addresses and, if any, podSubnet.
 
-    An address is the inventory's (C(nodeprep_addresses), C(ip) and C(ip6), an address in
-    C(ansible_host)), else that of the host's card. A pod range is C(nodeprep_pod_cidr), else the
+    A name is in lower case, as the kubelet's is. An address is the inventory's
+    (C(nodeprep_addresses), C(ip) and C(ip6), C(access_ip), an address in C(ansible_host) that is
+    the host's alone), else that of the host's card. A pod range is C(nodeprep_pod_cidr), else the
     one that the card says the node has already, else the first that nobody has.
     """
     cards = cards or {}
-    found = []
-    for host, role in roles(groups, hostvars).items():
-        found.append(
-            {
-                "name": str(_said(hostvars, host, "nodeprep_node_name") or host),
-                "role": role,
-                "addresses": _addresses(host, hostvars, cards.get(host) or {}),
-            }
-        )
+    role_of = roles(groups, hostvars)
+    # Each look at a host's variables puts all of them together.
+    said = {host: hostvars[host] for host in role_of if host in hostvars}
+    reached = _reached(said)
+    found = {}
+    for host, role in role_of.items():
+        found[host] = {
+            "name": str(_said(said, host, "nodeprep_node_name") or host).lower(),
+            "role": role,
+            "addresses": _addresses(host, said, reached, cards.get(host) or {}),
+        }
     wide = _networks(pod_subnet, "the pods' range")
-    hosts = [host for host, role in roles(groups, hostvars).items() if role != "etcd"]
-    ranges = _pod_ranges(hosts, hostvars, cards, wide, {4: int(mask4), 6: int(mask6)})
-    for host, item in zip(roles(groups, hostvars), found, strict=False):
-        if ranges.get(host):
-            item["podSubnet"] = ",".join(str(each) for each in ranges[host])
-    return found
+    hosts = [host for host, role in role_of.items() if role != "etcd"]
+    ranges = _pod_ranges(hosts, said, cards, wide, {4: int(mask4), 6: int(mask6)})
+    for host, own in ranges.items():
+        if own:
+            found[host]["podSubnet"] = ",".join(str(each) for each in own)
+    return list(found.values())
 
 
 def distinct(nodes):
@@ -98,14 +101,19 @@ def etcd_endpoints(groups, hostvars):
 
     Where the inventory has no address its name must do: the card that would tell is made with this.
     """
-    members = [host for host, role in roles(groups, hostvars).items() if role == "etcd"]
-    places = [(_told(host, hostvars) or [host])[0] for host in members]
+    role_of = roles(groups, hostvars)
+    members = [host for host, role in role_of.items() if role == "etcd"]
+    if not members:
+        return []
+    said = {host: hostvars[host] for host in role_of if host in hostvars}
+    reached = _reached(said)
+    places = [(_told(host, said, reached) or [host.lower()])[0] for host in members]
     return [f"https://[{each}]:2379" if ":" in each else f"https://{each}:2379" for each in places]
 
 
 def _pod_ranges(hosts, hostvars, cards, wide, masks):
     """Host -> its ranges, one a family; what a host has already is nobody else's."""
-    found, used = {}, []
+    found, used, given = {}, [], set()
     for host in hosts:
         said = _said(hostvars, host, "nodeprep_pod_cidr")
         text = ",".join(said) if isinstance(said, (list, tuple)) else said
@@ -113,13 +121,32 @@ def _pod_ranges(hosts, hostvars, cards, wide, masks):
         if not own:
             had = (cards.get(host) or {}).get("node_pod_subnets")
             own = _kept(had if isinstance(had, list) else [], wide)
+        else:
+            given.add(host)
         found[host] = own
         used += own
+    _refuse_overlaps(found, given)
     for host in hosts:
         if not found[host]:
             found[host] = [_free(host, each, masks[each.version], used) for each in wide]
             used += found[host]
     return found
+
+
+def _refuse_overlaps(ranges, given):
+    """Stops where a range that the inventory gives is another host's too."""
+    taken = [(one, host) for host, own in ranges.items() for one in own]
+    # In order of their first address, one that overlaps any overlaps its neighbour.
+    taken.sort(key=lambda each: (each[0].version, each[0].network_address, -each[0].prefixlen))
+    widest, owner = None, None
+    for one, host in taken:
+        overlaps = widest is not None and _overlap(one, widest) and host != owner
+        if overlaps and not given.isdisjoint((host, owner)):
+            raise AnsibleFilterError(
+                f"nodeprep_pod_cidr: {widest} of {owner} and {one} of {host} overlap"
+            )
+        if widest is None or not _overlap(one, widest):
+            widest, owner = one, host
 
 
 def _kept(had, wide):
@@ -165,8 +192,8 @@ def _networks(text, what):
         raise AnsibleFilterError(f"{what}: {error}") from error
 
 
-def _addresses(host, hostvars, card):
-    found = _told(host, hostvars)
+def _addresses(host, hostvars, reached, card):
+    found = _told(host, hostvars, reached)
     if not found and isinstance(card.get("addresses"), list):
         found = [str(each) for each in card["addresses"]]
     if not found:
@@ -176,17 +203,35 @@ def _addresses(host, hostvars, card):
     return found
 
 
-def _told(host, hostvars):
+def _reached(hostvars):
+    """Address -> how many hosts are reached by it. Of one that several have, a router forwards."""
+    found = {}
+    for host in hostvars:
+        address = _spelt(_said(hostvars, host, "ansible_host"))
+        found[address] = found.get(address, 0) + 1
+    return found
+
+
+def _told(host, hostvars, reached):
     """The addresses that the inventory itself says; empty where it says none."""
     said = _said(hostvars, host, "nodeprep_addresses")
     if said:
         return [str(each) for each in (said if isinstance(said, (list, tuple)) else [said])]
-    for names in (("ip", "ip6"), ("ansible_host",)):
+    for names in (("ip", "ip6"), ("access_ip", "access_ip6")):
         words = [_said(hostvars, host, name) for name in names]
         found = [str(each) for each in words if _is_address(each)]
         if found:
             return found
-    return []
+    by = _said(hostvars, host, "ansible_host")
+    return [str(by)] if _is_a_peers(by) and reached[_spelt(by)] == 1 else []
+
+
+def _is_a_peers(value):
+    """Whether it is an address that other nodes can send to: a tunnel's or a link's own is not."""
+    if not _is_address(value) or "%" in str(value):
+        return False
+    address = ipaddress.ip_address(str(value))
+    return not (address.is_loopback or address.is_link_local or address.is_unspecified)
 
 
 def _is_address(value):

@@ -57,7 +57,8 @@ class Nodeprep:
             elif isinstance(value, list):
                 if value:
                     found.append("{}={}".format(flag, ",".join(value)))
-            elif value not in (None, False, ""):
+            # By identity, as 0 is a value and equals False.
+            elif value is not None and value is not False and value != "":
                 # With = also a value that begins with a dash is a value.
                 found.append(f"{flag}={value}")
         return found
@@ -83,7 +84,12 @@ class Nodeprep:
         if self.module.check_mode and CACHE_VARIABLE not in os.environ:
             # The single file keeps no compiled code: nothing is written.
             variables[CACHE_VARIABLE] = ""
-        code, out, err = self.module.run_command(argv, environ_update=variables)
+        code, out, err = self.module.run_command(
+            # A ~ or a $ in a value is a part of it.
+            argv,
+            environ_update=variables,
+            expand_user_and_vars=False,
+        )
         self.spent_ms += (time.time() - started) * 1000
         try:
             document = json.loads(out)
