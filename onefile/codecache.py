@@ -9,6 +9,7 @@ read-only or full disk, no home), costs time and nothing else: the sources are i
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import marshal
 import os
 import stat
@@ -101,7 +102,15 @@ def _directory(place: str) -> int:
     if not _ours(os.fstat(descriptor)):
         os.close(descriptor)
         raise PermissionError(place)
-    return descriptor
+    return descriptor if descriptor > 2 else _moved(descriptor)
+
+
+def _moved(descriptor: int) -> int:
+    """The same above the standard streams: one that is closed must not become this directory."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
 
 
 def _ours(seen: os.stat_result) -> bool:

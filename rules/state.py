@@ -105,6 +105,15 @@ class Store:
             raise UnreadableError(f"{path}: is of a newer nodeprep; use that one")
         return value
 
+    def names(self) -> tuple[str, ...]:
+        """The files of the subject, sorted; none where it has no directory."""
+        try:
+            return tuple(sorted(os.listdir(self.path)))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise UnreadableError(f"{self.path}: cannot be read: {_why(error)}") from None
+
     def write(self, name: str, document: Mapping[str, Any]) -> None:
         """Writes a document by rename."""
         text = json.dumps({"version": DOCUMENT_VERSION, **document}, sort_keys=True) + "\n"

@@ -64,11 +64,9 @@ class Journal:
 
 def journals(store: Store) -> tuple[Journal, ...]:
     """Every run that can be undone, the oldest first. Raises UnreadableError for a damaged one."""
-    try:
-        names = sorted(path.name for path in store.path.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    documents = (store.read(name) for name in names if name.endswith(".json") and name[0] != ".")
+    documents = (
+        store.read(name) for name in store.names() if name.endswith(".json") and name[0] != "."
+    )
     return tuple(_from(document) for document in documents if document is not None)
 
 

@@ -50,3 +50,44 @@ def test_a_run_without_root_says_what_it_could_not_see(role: str) -> None:
             assert "denied" not in found["message"].lower()
             assert "not permitted" not in found["message"].lower()
     assert done.returncode in (1, 3)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fix --role worker --offline --dry-run",
+        "undo",
+        "listen --role worker --seconds 1",
+        "firewall status",
+        "firewall remove",
+        "cni doctor",
+    ],
+)
+def test_a_state_that_may_not_be_read_is_one_line_that_names_it(
+    command: str, tmp_path: Path
+) -> None:
+    require_kernel()
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    os.chown(state, NOBODY, NOBODY)
+    # Root without the right to look where it pleases: the interpreter stays readable.
+    lacking = "-dac_override,-dac_read_search"
+    done = subprocess.run(
+        [
+            *("setpriv", f"--bounding-set={lacking}", f"--inh-caps={lacking}", "--"),
+            *(sys.executable, "-m", "preflight", *command.split()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "NODEPREP_STATE_DIR": str(state)},
+    )
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"nodeprep: {state}/")
+    assert "Permission denied" in line
+    assert "internal error" not in line
+    assert done.returncode in (1, 3)

@@ -94,6 +94,19 @@ def test_it_starts_by_its_own_name_from_any_directory(
     assert (done.stdout, done.stderr) == (f"nodeprep {__version__}\n", "")
 
 
+@pytest.mark.parametrize("redirect", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_not_taken_for_files_of_its_own(
+    redirect: str, dist: Path, cache: dict[str, str]
+) -> None:
+    command = f"exec {sys.executable} -S -E {dist}/nodeprep {' '.join(CHECK)} {redirect}"
+    # Without and with a cache, whose directory would get the first free descriptor.
+    for _ in range(2):
+        done = run("bash", "-c", command, rc=3, env=cache)
+        said = "" if "2>&-" in redirect else "nodeprep: standard output cannot be written: "
+        assert done.stderr.startswith(said)
+        assert len(done.stderr.splitlines()) == (1 if said else 0)
+
+
 def test_an_old_python_hands_over_to_a_newer_one_or_says_what_is_missing(
     dist: Path, tmp_path: Path, cache: dict[str, str]
 ) -> None:

@@ -30,6 +30,14 @@ def test_a_document_comes_back_and_only_its_owner_can_read_it(tmp_path: Path) ->
     assert not store.remove("a.json")
 
 
+def test_names_are_those_of_the_subject(tmp_path: Path) -> None:
+    store = Store("fixes", tmp_path)
+    assert store.names() == ()
+    store.write("b.json", {})
+    store.write("a.json", {})
+    assert store.names() == ("a.json", "b.json")
+
+
 def test_the_same_text_is_not_written_again(tmp_path: Path) -> None:
     store = Store("firewall", tmp_path)
     path = store.write_text("boot/a", "text")

@@ -25,7 +25,8 @@ def default_path() -> Path:
 def make_key(path: str = "") -> Path:
     """The key's file; makes it (mode 0600, random) where it is not there."""
     place = Path(path) if path else default_path()
-    if place.exists():
+    # Not Path.exists: where a directory may not be looked into, it raises.
+    if os.path.exists(place):
         return place
     text = secrets.token_hex(KEY_BYTES) + "\n"
     if not path:
