@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from rules.errors import UsageError
+from rules.words import wrong_choice
 
 FORMATS = ("text", "json", "yaml")
 
@@ -38,7 +38,7 @@ def keep() -> Iterator[Kept]:
 def check_format(output: str, formats: Collection[str] = FORMATS) -> None:
     """UsageError for a format that a command does not have, before anything is done."""
     if output not in formats:
-        raise UsageError(f"-o takes {', '.join(formats)}, not {output!r}")
+        raise wrong_choice("-o", output, formats)
 
 
 def write(document: dict[str, Any], lines: list[str], output: str) -> None:

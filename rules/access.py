@@ -153,6 +153,15 @@ class PodTraffic:
     nodes: tuple[IPNetwork, ...]
 
 
+def unknown_sender(flow: Flow, group: Group) -> str:
+    """What to say of a flow whose senders have no address that anybody named."""
+    return (
+        f"{flow.id} ({flow.label}) comes from {group.value}, and no address of them is known; name "
+        "them in the cluster file (nodes:, networking.podSubnet, sources:) and give it with "
+        f"--config, or add --source {group.value}=CIDR"
+    )
+
+
 class Senders:
     """The addresses behind the source groups of one cluster, each list made once.
 
@@ -187,10 +196,7 @@ class Senders:
     def of_flow(self, flow: Flow, family: int) -> tuple[IPNetwork, ...]:
         """Who may send a flow in one family; UsageError where a group lacks its addresses."""
         if lacking := self.lacking(flow):
-            raise UsageError(
-                f"{flow.id} ({flow.label}) comes from {lacking[0].value}, and no address of them "
-                "is known; name them in the cluster file (nodes:, networking.podSubnet, sources:)"
-            )
+            raise UsageError(unknown_sender(flow, lacking[0]))
         return self.merged(flow.sources, family)
 
 

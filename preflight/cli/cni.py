@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
 import typer
-from typer.core import TyperGroup
+
+from preflight.cli.subcommands import lazy_group
 
 # name -> its line of help; the module is preflight.cli.cni_NAME, with register(app).
 SUBCOMMANDS = {
@@ -23,30 +21,12 @@ SUBCOMMANDS = {
 }
 
 
-class LazyGroup(TyperGroup):
-    """The sub-commands by name; the help needs none of their modules."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names in the order in which a person meets them."""
-        return list(SUBCOMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command behind a name, None where there is none."""
-        if cmd_name not in SUBCOMMANDS:
-            return None
-        single = typer.Typer(rich_markup_mode=None, add_completion=False)
-        import_module(f"preflight.cli.cni_{cmd_name}").register(single)
-        command = typer.main.get_command(single)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The help's list of sub-commands, from the lines above and not from the modules."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUBCOMMANDS.items()))
-
-
-app = typer.Typer(cls=LazyGroup, rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    cls=lazy_group("cni", SUBCOMMANDS),
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+)
 
 
 @app.callback()

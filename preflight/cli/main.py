@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from preflight import __version__
+from preflight.cli.subcommands import CommandGroup
 from preflight.report.plain import printable
 from rules.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_UNDETERMINED, NodeprepError
 
@@ -31,7 +31,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(CommandGroup):
     """Imports a sub-command's module when it is called; the list of names needs none of them."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 
 from rules.cluster import Role
 from rules.errors import UsageError
+from rules.words import hint
 
 
 class Output(str, Enum):
@@ -23,8 +24,10 @@ def parse_role(text: str) -> Role:
     """A role by its name; ``control-plane`` means ``master``."""
     role = Role.named(text)
     if role is None:
-        names = ", ".join(role.value for role in Role)
-        raise UsageError(f"no role is called {text!r}; the roles are {names}")
+        names = [role.value for role in Role]
+        raise UsageError(
+            f"no role is called {text!r}; the roles are {', '.join(names)}{hint(text, names)}"
+        )
     return role
 
 

@@ -8,6 +8,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from rules.words import hint
+
+
+class CommandGroup(TyperGroup):
+    """A group that names the nearest command for one that there is not.
+
+    typer and click look only among commands that are loaded, and of ours none is.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words begin with; else the usage error of click's own."""
+        names = self.list_commands(ctx)
+        # Options, and the half words of a completion, are click's to judge.
+        if args and args[0][:1] != "-" and args[0] not in names and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}{hint(args[0], names)}")
+        return super().resolve_command(ctx, args)
+
 
 def lazy_group(prefix: str, commands: dict[str, str]) -> type[TyperGroup]:
     """A group whose help needs none of its modules.
@@ -16,7 +33,7 @@ def lazy_group(prefix: str, commands: dict[str, str]) -> type[TyperGroup]:
     with ``register(app)``.
     """
 
-    class LazyGroup(TyperGroup):
+    class LazyGroup(CommandGroup):
         def list_commands(self, ctx: Any) -> list[str]:
             """The names in the order in which a person meets them."""
             return list(commands)

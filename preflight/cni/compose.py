@@ -22,6 +22,7 @@ from preflight.cni.spec import (
 from rules.cluster import IPNetwork
 from rules.errors import UsageError
 from rules.record import record
+from rules.words import wrong_choice
 
 FILE_NAME = "10-nodeprep.conflist"
 SINGLE_NAME = "10-nodeprep.conf"
@@ -69,9 +70,9 @@ class Wanted:
 def compose(wanted: Wanted) -> Json:
     """The list as an object. Raises UsageError for what contradicts itself or is missing."""
     if wanted.plugin not in _INTERFACES:
-        raise UsageError(f"--plugin takes {', '.join(_INTERFACES)}, not {wanted.plugin!r}")
+        raise wrong_choice("--plugin", wanted.plugin, _INTERFACES)
     if wanted.ipam not in _IPAMS:
-        raise UsageError(f"--ipam takes {', '.join(_IPAMS)}, not {wanted.ipam!r}")
+        raise wrong_choice("--ipam", wanted.ipam, _IPAMS)
     if not valid_name(wanted.name):
         raise UsageError(f"{wanted.name!r} is no network name: letters, digits, _ . and - only")
     if len(wanted.name) > NETWORK_NAME_LIMIT:
@@ -80,12 +81,12 @@ def compose(wanted: Wanted) -> Json:
             "could not keep its results"
         )
     if wanted.version not in SPEC_VERSIONS:
-        raise UsageError(f"--cni-version takes {', '.join(SPEC_VERSIONS)}, not {wanted.version!r}")
+        raise wrong_choice("--cni-version", wanted.version, SPEC_VERSIONS)
     if wanted.masquerade not in ("node", "plugin", "none"):
         raise UsageError(f"--masquerade takes node, plugin or none, not {wanted.masquerade!r}")
     for kind in wanted.chain:
         if kind not in _CHAINED:
-            raise UsageError(f"--chain takes {', '.join(_CHAINED)}, not {kind!r}")
+            raise wrong_choice("--chain", kind, _CHAINED)
     if len(set(wanted.chain)) != len(wanted.chain):
         raise UsageError(f"--chain names one twice: {','.join(wanted.chain)}")
     plugins = [

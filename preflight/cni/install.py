@@ -21,6 +21,7 @@ from rules.errors import CommandError, UsageError
 from rules.record import record
 from rules.run import find_program, run
 from rules.state import Store
+from rules.words import wrong_choice
 
 _TIMEOUT_S = 60.0
 # Layouts of runtimes that have directories of their own: configuration, plugins.
@@ -138,7 +139,7 @@ def _place(wanted: Wanted) -> Place:
     """The directories: of a flag, a layout, or the runtime that is installed."""
     if wanted.layout:
         if wanted.layout not in LAYOUTS:
-            raise UsageError(f"--layout takes {', '.join(LAYOUTS)}, not {wanted.layout!r}")
+            raise wrong_choice("--layout", wanted.layout, LAYOUTS)
         conf_dir, plugin_dirs = LAYOUTS[wanted.layout]
     else:
         runtime = runtime_of(Host(offline=True))

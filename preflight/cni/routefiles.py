@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rules.errors import CommandError, UsageError
 from rules.render.templating import fill
 from rules.run import run
+from rules.words import wrong_choice
 
 WRITERS = ("unit", "networkd", "networkmanager", "netplan")
 NETPLAN_PATH = "/etc/netplan/90-nodeprep-pods.yaml"
@@ -28,7 +29,7 @@ def route_files(writer: str, routes: Routes) -> dict[str, tuple[str, int]]:
     ``routes`` are (range, ``via ADDRESS dev LINK``). Raises UsageError, CommandError.
     """
     if writer not in WRITERS:
-        raise UsageError(f"--routes takes {', '.join(WRITERS)}, not {writer!r}")
+        raise wrong_choice("--routes", writer, WRITERS)
     links = by_link(routes)
     if writer == "unit" or not links:
         return {}

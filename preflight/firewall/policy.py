@@ -13,6 +13,7 @@ from rules.errors import UsageError
 from rules.flows import Group
 from rules.policy import Policy, policy
 from rules.record import record
+from rules.words import hint
 
 # Groups that a person may name; the rest follow from these or are everybody.
 NAMEABLE = tuple(group for group in Group if group not in (Group.SELF, Group.ANYWHERE))
@@ -97,6 +98,7 @@ def _parse(word: str) -> tuple[Group, list[IPNetwork]]:
         names = ", ".join(group.value for group in NAMEABLE)
         raise UsageError(
             f"--source takes GROUP=CIDR[,CIDR], not {values.shown(word)}; the groups are {names}"
+            f"{hint(name, [group.value for group in NAMEABLE])}"
         )
     try:
         return group, [values.source(item.strip()) for item in text.split(",")]

@@ -6,9 +6,9 @@ import os
 import sys
 
 from preflight.firewall.policy import PolicyRequest, load_policy
-from rules.errors import UsageError
 from rules.lifecycle.apply import Request
 from rules.record import record
+from rules.words import wrong_choice
 
 SUBJECT = "firewall"
 
@@ -32,7 +32,7 @@ def make_request(
 
     postures = {posture.value: posture for posture in Posture}
     if wanted.posture not in postures:
-        raise UsageError(f"--posture takes allow or enforce, not {wanted.posture!r}")
+        raise wrong_choice("--posture", wanted.posture, ("allow", "enforce"))
     policy, _ = load_policy(wanted.policy)
     return Request(
         policy=policy,

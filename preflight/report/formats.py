@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, TextIO
 
 from preflight.report.model import Report
-from rules.errors import UsageError
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.report.picture import Picture
@@ -34,7 +34,7 @@ def terminal_width(stream: TextIO) -> int:
 def check_format(form: str) -> None:
     """Raises UsageError for a format that does not exist: before the work, not after it."""
     if form not in FORMATS:
-        raise UsageError(f"-o takes {', '.join(FORMATS)}, not {form!r}")
+        raise wrong_choice("-o", form, FORMATS)
 
 
 def render(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.record import record
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
@@ -56,7 +57,7 @@ def run_check(request: Request) -> int:
     try:
         phase = Phase(request.phase)
     except ValueError:
-        raise UsageError(f"--phase takes before or after, not {request.phase!r}") from None
+        raise wrong_choice("--phase", request.phase, ("before", "after")) from None
     settings = config.load_flags(request)
     if request.facts:
         facts = load(request.facts)

@@ -9,6 +9,7 @@ from preflight import config as configuration
 from preflight.firewall.policy import NAMEABLE, with_sources
 from rules.errors import UsageError
 from rules.record import record
+from rules.words import hint
 
 if TYPE_CHECKING:
     from rules.cloud.document import CloudOptions, CloudRules
@@ -139,7 +140,8 @@ def _roles(words: str, members: tuple[Role, ...], cluster: Cluster) -> tuple[Rol
         role = Role.named(word)
         if role is None:
             names = ", ".join(role.value for role in Role)
-            raise UsageError(f"no role is called {word!r}; the roles are all, {names}")
+            near = hint(word, ["all", *(role.value for role in Role)])
+            raise UsageError(f"no role is called {word!r}; the roles are all, {names}{near}")
         if role not in members:
             there = ", ".join(member.value for member in members)
             why = "of its nodes" if cluster.nodes else "that it has without a list of nodes"
@@ -155,5 +157,6 @@ def _peers(word: str, named: Callable[[str], tuple[Peer, ...]]) -> tuple[tuple[G
     group = next((group for group in NAMEABLE if group.value == name.strip()), None)
     if group is None or not equals:
         names = ", ".join(group.value for group in NAMEABLE)
-        raise UsageError(f"--peer takes GROUP=NAME, not {word!r}; the groups are {names}")
+        near = hint(name, [group.value for group in NAMEABLE])
+        raise UsageError(f"--peer takes GROUP=NAME, not {word!r}; the groups are {names}{near}")
     return tuple((group, peer) for peer in named(text))

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from preflight.output import check_format
-from rules.errors import UsageError
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.runs.cloud_policy import CloudRequest
@@ -26,8 +26,7 @@ def run_render(request: CloudRequest, *, form: str, output: str) -> int:
     check_format(output)
     request = request.but(cloud=resolve(request.cloud, form))
     if form and form not in formats(request.cloud):
-        known = ", ".join(formats(request.cloud))
-        raise UsageError(f"--format takes {known} for {request.cloud}, not {form!r}")
+        raise wrong_choice("--format", form, formats(request.cloud))
     # Rules hold no cycles, and the collector would look through all of them again and again.
     gc.disable()
     rules = load_rules(request)

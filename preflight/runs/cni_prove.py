@@ -15,6 +15,7 @@ from preflight.runs.cni_container import Place
 from preflight.settings import Settings
 from rules.errors import UsageError
 from rules.record import record
+from rules.words import wrong_choice
 
 VIAS = ("plugins", "containerd")
 
@@ -35,7 +36,7 @@ def run_prove(place: Place, asked: Asked, *, output: str) -> int:
     """Proves it and prints the outcome; the exit code."""
     check_format(output)
     if asked.via not in VIAS:
-        raise UsageError(f"--via takes {', '.join(VIAS)}, not {asked.via!r}")
+        raise wrong_choice("--via", asked.via, VIAS)
     if asked.scratch and asked.via == "containerd":
         raise UsageError("--scratch goes with --via plugins: a runtime has the host's own network")
     settings = configuration.load(config=asked.config, kubeadm_config=asked.kubeadm_config)

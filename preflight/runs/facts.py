@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.record import record
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
@@ -37,7 +38,7 @@ def run_facts(request: Request) -> int:
     from preflight.report.document import render
 
     if request.output not in ("json", "yaml"):
-        raise UsageError(f"-o takes json or yaml, not {request.output!r}")
+        raise wrong_choice("-o", request.output, ("json", "yaml"))
     if not request.card:
         for flag, given in (
             ("--role", request.role),

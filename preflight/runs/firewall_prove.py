@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from preflight.output import check_format
-from rules.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from rules.errors import EXIT_DONE, EXIT_FAILED
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.firewall.policy import PolicyRequest
@@ -48,10 +49,10 @@ def run_prove(request: PolicyRequest, *, backend: str, posture: str, output: str
 
     check_format(output)
     if backend not in BACKENDS:
-        raise UsageError(f"--backend takes {', '.join(BACKENDS)}, not {backend!r}")
+        raise wrong_choice("--backend", backend, BACKENDS)
     known = {item.value: item for item in Posture}
     if posture not in known:
-        raise UsageError(f"--posture takes allow or enforce, not {posture!r}")
+        raise wrong_choice("--posture", posture, ("allow", "enforce"))
     policy, _ = load_policy(request)
     progress = _Progress()
     try:

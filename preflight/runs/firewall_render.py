@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from preflight.output import check_format
 from rules.errors import UsageError
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.firewall.policy import PolicyRequest
@@ -27,10 +28,10 @@ def run_render(
 
     check_format(output)
     if target not in TARGETS:
-        raise UsageError(f"--backend takes {', '.join(TARGETS)}, not {target!r}")
+        raise wrong_choice("--backend", target, TARGETS)
     known = {item.value: item for item in Posture}
     if posture not in known:
-        raise UsageError(f"--posture takes allow or enforce, not {posture!r}")
+        raise wrong_choice("--posture", posture, ("allow", "enforce"))
     chosen, _ = load_policy(request)
     made = render(target, chosen, known[posture], version=__version__)
     _warn(chosen, known[posture])

@@ -21,6 +21,7 @@ from rules.packet import STATES, Packet
 from rules.record import record
 from rules.ruleset import Ruleset
 from rules.tracing.trace import Trace, Tracer
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.firewall.policy import PolicyRequest
@@ -138,7 +139,7 @@ def _check(question: Question, output: str) -> None:
     if question.hook not in HOOKS:
         raise UsageError(f"--hook takes input, forward or output, not {question.hook!r}")
     if question.state not in STATES:
-        raise UsageError(f"--state takes {', '.join(STATES)}, not {question.state!r}")
+        raise wrong_choice("--state", question.state, STATES)
     for name, port in (("--dport", question.destination_port), ("--sport", question.source_port)):
         if port is not None and not 0 <= port <= 65535:
             raise UsageError(f"{name} takes 0 to 65535, not {port}")

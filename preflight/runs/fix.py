@@ -14,6 +14,7 @@ from rules.cluster import Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, UsageError
 from rules.record import record
 from rules.state import Store
+from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
@@ -102,7 +103,7 @@ class _Judge:
         try:
             self.phase = Phase(request.phase)
         except ValueError:
-            raise UsageError(f"--phase takes before or after, not {request.phase!r}") from None
+            raise wrong_choice("--phase", request.phase, ("before", "after")) from None
         self.request, self.settings, self.look = request, settings, look
         self.checks = tuple(registry().values())
         self.only = tuple(find_check(word, self.checks).id for word in split(request.only))

@@ -7,6 +7,7 @@ from typing import Any
 
 from rules.errors import EXIT_DONE, UsageError
 from rules.record import record
+from rules.words import wrong_choice
 
 
 @record
@@ -28,7 +29,7 @@ def run_plan(request: Request) -> int:
     from preflight.report.document import render
 
     if request.output not in ("json", "yaml"):
-        raise UsageError(f"-o takes json or yaml, not {request.output!r}")
+        raise wrong_choice("-o", request.output, ("json", "yaml"))
     if not 1 <= request.k <= LARGEST_K:
         raise UsageError(f"-k takes 1 to {LARGEST_K}, not {request.k}")
     deck = build(*read_cards(request.places), cluster=request.cluster)

@@ -13,6 +13,7 @@ from rules.errors import CommandError, NodeprepError, UsageError
 from rules.parse.nftheads import is_dormant
 from rules.record import field, record
 from rules.run import find_program, run
+from rules.words import hint
 
 # Chains that kubelet and kube-proxy leave so that others can tell which iptables they use
 # (https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/3178-iptables-cleanup).
@@ -80,6 +81,7 @@ def choose(filters: Filters, wanted: str, *, enforce: bool) -> Choice:
         if wanted not in BACKENDS:
             raise UsageError(
                 f"--backend takes auto, {', '.join(BACKENDS)}; {wanted!r} is none of them"
+                f"{hint(wanted, BACKENDS)}"
             )
         return Choice(wanted, "asked for", _warnings(filters, wanted, enforce=enforce))
     backend, reason = _owner(filters)

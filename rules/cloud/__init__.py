@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from rules.errors import UsageError
+from rules.words import hint
 
 CLOUDS = ("aws", "gcp", "azure", "openstack", "capa", "capg", "capz")
 
@@ -40,5 +41,6 @@ def resolve(cloud: str, form: str) -> str:
 def load(cloud: str) -> Any:
     """A cloud's module of this package. Raises UsageError for an unknown cloud."""
     if cloud not in CLOUDS:
-        raise UsageError(f"no cloud is called {cloud!r}; known are {', '.join(CLOUDS)}")
+        listed = ", ".join(CLOUDS)
+        raise UsageError(f"no cloud is called {cloud!r}; known are {listed}{hint(cloud, CLOUDS)}")
     return import_module(f"rules.cloud.{cloud}")

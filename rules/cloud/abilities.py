@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterator
 from rules.cloud.peer import Kind, role_peer
 from rules.cloud.plan import NODES_TO_PODS, PODS_TO_PODS, CloudPlan
 from rules.cloud.reach import Reach
+from rules.cloud.refusal import refusal
 from rules.cloud.rule import Grant, Place, what
 from rules.errors import UsageError
 from rules.record import record
+from rules.words import hint
 
 
 @record
@@ -58,10 +60,12 @@ def lower(
     ``allowed``: ids of flows that may be widened. Raises UsageError that names every flow that
     cannot be said exactly and is not among them, and every one that cannot be said at all.
     """
-    _refuse(plan, abilities)
+    unsayable = _unsayable(plan, abilities)
     lowered: list[Grant] = []
     changed: dict[str, dict[str, list[Grant]]] = {}
     for grant in plan.grants:
+        if grant.flow in unsayable:
+            continue
         for made, why in _carried(grant, plan, abilities):
             lowered.append(made)
             if why:
@@ -71,13 +75,13 @@ def lower(
         for flow, reasons in changed.items()
         if (extra := _beyond([one for made in reasons.values() for one in made], plan))
     ]
-    if refused := [item for item in widenings if item.flow not in allowed]:
-        each = ", ".join(f"{item.flow} ({item.why})" for item in refused)
-        flows = ",".join(item.flow for item in refused)
-        raise UsageError(
-            f"{abilities.title} cannot say exactly: {each}; allow it with --allow-widening "
-            f"{flows}, or do without a flow by --leave-out"
-        )
+    refused = {item.flow: item.why for item in widenings if item.flow not in allowed}
+    if unsayable or refused:
+        said = refusal(abilities.title, unsayable, refused)
+        strays = sorted(set(allowed) - {grant.flow for grant in plan.grants})
+        if strays:
+            said += f"; no flow of these roles is called {strays[0]!r}{hint(strays[0], refused)}"
+        raise UsageError(said)
     return tuple(lowered), tuple(widenings)
 
 
@@ -99,7 +103,8 @@ def _beyond(made: list[Grant], plan: CloudPlan) -> Reach:
     return Reach.of_grants(made) - Reach.of_grants(near)
 
 
-def _refuse(plan: CloudPlan, abilities: Abilities) -> None:
+def _unsayable(plan: CloudPlan, abilities: Abilities) -> dict[str, str]:
+    """Flow -> why no rule of any width carries it."""
     reasons = dict(abilities.refused)
     found: dict[str, str] = {}
     for grant in plan.grants:
@@ -113,12 +118,7 @@ def _refuse(plan: CloudPlan, abilities: Abilities) -> None:
                 f"{abilities.title} name no groups, only addresses: add --by-address, and name the "
                 "nodes in the cluster file or by --source GROUP=CIDR, such as their subnets"
             )
-    if found:
-        each = "; ".join(f"{flow} ({why})" for flow, why in found.items())
-        flows = ",".join(found)
-        raise UsageError(
-            f"{abilities.title} cannot carry {each}; to do without it: --leave-out {flows}"
-        )
+    return found
 
 
 def _has_word(number: int | None, abilities: Abilities) -> bool:

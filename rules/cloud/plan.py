@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rules import cnis
-from rules.access import GROUP_ROLES, Senders, merged, pod_traffic
+from rules.access import GROUP_ROLES, Senders, merged, pod_traffic, unknown_sender
 from rules.cloud.peer import Peer, role_peer
 from rules.cloud.rule import Grant, Place
 from rules.cluster import Cluster, IPNetwork, Role
@@ -20,6 +20,7 @@ from rules.flows import Flow, Group
 from rules.intervals import Interval
 from rules.policy import Policy
 from rules.record import field, record
+from rules.words import hint
 
 # Raised when the same policies are written in other rules, so that older ones show as drifted.
 FORMAT = 1
@@ -97,7 +98,10 @@ def make_plan(
             grants += maker.grants(policy)
     known = {grant.flow for grant in grants} | set(flows) | {PODS_TO_PODS, NODES_TO_PODS}
     if unknown := sorted(wish.leave_out - known):
-        raise UsageError(f"no flow of these roles is called {unknown[0]!r}, so none is left out")
+        raise UsageError(
+            f"no flow of these roles is called {unknown[0]!r}, so none is left out"
+            f"{hint(unknown[0], known)}"
+        )
     kept = tuple(grant for grant in grants if grant.flow not in wish.leave_out)
     return CloudPlan(
         cluster,
@@ -140,10 +144,7 @@ class _Maker:
 
     def _grants(self, flow: Flow, role: Role, place: Place, family: int) -> Iterator[Grant]:
         if lacking := [group for group in self._senders.lacking(flow) if self._unknown(group)]:
-            raise UsageError(
-                f"{flow.id} ({flow.label}) comes from {lacking[0].value}, and no address of them "
-                "is known; name them in the cluster file (nodes:, networking.podSubnet, sources:)"
-            )
+            raise UsageError(unknown_sender(flow, lacking[0]))
         peers, networks = self._who(flow.sources, family)
         if not peers and not networks:
             return

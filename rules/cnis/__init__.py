@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from rules.cluster import CniChoice
 from rules.cnis.profile import Elsewhere, Mode, Profile, Transport
 from rules.errors import UsageError
+from rules.words import nearest
 
 # name -> (module of this package that describes it, other names that people use for it)
 _KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -96,10 +97,8 @@ def find(choice: CniChoice) -> tuple[Profile, Mode]:
 
 
 def _unknown(kind: str, word: str, accepted: list[str], listed: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, accepted, n=1, cutoff=0.5)
-    guess = f"; the nearest is {near[0]!r}" if near else ""
+    near = nearest(word, accepted)
+    guess = f"; the nearest is {near!r}" if near else ""
     return f"no {kind} is called {word!r}{guess}; known are {', '.join(listed)}"
 
 

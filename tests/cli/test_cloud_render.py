@@ -105,7 +105,10 @@ def test_capi_is_the_provider_that_the_format_names(
         (["capi", "--format", "arm"], "capi has no format called 'arm'; there are capa, capg"),
         (["capz"], "name no groups, only addresses: add --by-address"),
         (["capa", "--role", "worker"], "is of a whole cluster"),
-        (["capg", "--cni", "flannel/host-gw"], "pods-to-pods (every protocol: a rule has no word"),
+        (
+            ["capg", "--cni", "flannel/host-gw"],
+            "pods-to-pods, nodes-to-pods (every protocol: a rule has no word",
+        ),
         (["aws", "--role", "boss"], "no role is called 'boss'; the roles are all, master"),
         (["aws", "--role", "etcd"], "the cluster has no etcd; the roles of its nodes are worker"),
         (["aws", "--role", ","], "--role names no role"),

@@ -81,9 +81,11 @@ def test_help_loads_no_command_and_no_fact() -> None:
     assert ours == {
         "preflight.cli",
         "preflight.cli.main",
+        "preflight.cli.subcommands",
         "preflight.report",
         "preflight.report.plain",
         "rules.errors",
+        "rules.words",
     }
 
 
@@ -124,6 +126,35 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(arguments: list[str]) -> N
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["chek"], "check"),
+        (["firewall", "aply"], "apply"),
+        (["cni", "instal"], "install"),
+        (["cloud", "rendr"], "render"),
+        (["check", "--role", "wroker"], "worker"),
+        (["check", "--role", "worker", "--phase", "aftr"], "after"),
+        (["check", "--role", "worker", "-o", "jsn"], "json"),
+        (["facts", "-o", "yml"], "yaml"),
+        (["firewall", "plan", "--role", "worker", "--posture", "enfrce"], "enforce"),
+        (["firewall", "render", "--role", "worker", "--source", "pod=10.0.0.0/8"], "pods"),
+        (["cloud", "render", "awz"], "aws"),
+    ],
+    ids=" ".join,
+)
+def test_a_misspelt_word_is_told_with_the_nearest(
+    words: list[str], near: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert capsys.readouterr().err.endswith(f"; did you mean {near}?\n")
+
+
+def test_nothing_is_near_to_what_is_like_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["zzzz"]) == 2
+    assert capsys.readouterr().err.endswith("No such command 'zzzz'\n")
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:

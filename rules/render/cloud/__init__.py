@@ -12,6 +12,7 @@ from rules.cloud.minimal import minimise
 from rules.cloud.plan import CloudPlan
 from rules.errors import UsageError
 from rules.record import field, record
+from rules.words import hint
 
 
 @record
@@ -49,7 +50,8 @@ def cloud_rules(
     for quota, _ in chosen.quotas:
         if quota not in module.QUOTAS:
             known = ", ".join(module.QUOTAS) or "none"
-            raise UsageError(f"{cloud} has no quota called {quota!r}; there are {known}")
+            near = hint(quota, module.QUOTAS)
+            raise UsageError(f"{cloud} has no quota called {quota!r}; there are {known}{near}")
     if module.WHOLE and plan.receivers != plan.members:
         raise UsageError(f"a document for {cloud} is of a whole cluster: --role all")
     grants, widenings = lower(plan, module.ABILITIES, allowed)
@@ -66,5 +68,6 @@ def render(form: str, rules: CloudRules) -> CloudArtefact:
     form = form or next(iter(module.FORMATS))
     if form not in module.FORMATS:
         known = ", ".join(module.FORMATS)
-        raise UsageError(f"{rules.cloud} has no format called {form!r}; there are {known}")
+        near = hint(form, module.FORMATS)
+        raise UsageError(f"{rules.cloud} has no format called {form!r}; there are {known}{near}")
     return CloudArtefact(form, rules, module.FORMATS[form](rules))

@@ -26,7 +26,7 @@ TUNNEL, ROUTED = CniChoice("flannel", "vxlan"), CniChoice("flannel", "host-gw")
 def test_icmp_types_are_a_widening_and_pods_are_none() -> None:
     with pytest.raises(UsageError) as refused:
         cloud_rules("gcp", plan_of(cluster(cni=ROUTED)))
-    assert "icmp-errors (icmp type 3 becomes every icmp type" in str(refused.value)
+    assert "icmp-errors (icmp type 3, 11, 12 become every icmp type)" in str(refused.value)
     assert "--allow-widening icmp-errors,icmp-echo, or" in str(refused.value)
 
 
