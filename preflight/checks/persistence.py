@@ -14,6 +14,7 @@ from preflight.checks.swap import tolerates_swap
 from preflight.checks.sysctls import BRIDGE_KEYS, IPV6_KEYS
 from preflight.facts.model import Facts, known
 from preflight.facts.model.kernel import Kernel, Setting
+from preflight.facts.swap import unit_name
 from preflight.target import Target
 from preflight.versions.modules import LOADED_BY_NOBODY
 
@@ -193,5 +194,5 @@ def _stop_swap(setting: Setting) -> str:
         return f"systemctl mask --now {unit}"
     if setting.value == "zram":
         # An empty file of this name hides the one of the package.
-        return ": > /etc/systemd/zram-generator.conf && systemctl daemon-reload"
+        return f"systemctl mask {shlex.quote(unit_name(setting.key))}"
     return r"sed -i.bak -E '/^[^#]\S*\s+\S+\s+swap\s/s/^/#/' /etc/fstab"

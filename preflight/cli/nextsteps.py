@@ -52,7 +52,8 @@ def look(words: list[str]) -> NextStep:
     made = partial(NextStep, shlex.join(words))
     with keep() as kept:
         try:
-            main.call([*words, "--dry-run", "-o", "json"])
+            # Ahead of its own options: the last of them may lack its value, and would take this.
+            main.call([*words[:2], "--dry-run", "-o", "json", *words[2:]])
         except Exception as error:  # noqa: BLE001  (told, with its exit code, as main does)
             message, code = main.reason(error)
             return made(None, tuple(kept.said), message, code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from preflight.facts.bootfiles import dropins
 from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown
@@ -82,21 +84,39 @@ def parse_swap_unit(path: str, text: str) -> Setting | None:
     return Setting(path, pairs["What"].strip(), "swap unit")
 
 
-def parse_zram(path: str, text: str) -> tuple[Setting, ...]:
-    """zram-generator.conf: a section for each device; with a ``mount-point`` it is no swap."""
+def zram_section(line: str) -> str | None:
+    """``[zram0]`` -> ``zram0``; empty for another section, None for a line that is no header."""
+    line = line.strip()
+    if not (line.startswith("[") and line.endswith("]")):
+        return None
+    return line[1:-1] if line.startswith("[zram") else ""
+
+
+def parse_zram(files: Iterable[tuple[str, str]]) -> tuple[Setting, ...]:
+    """(path, text) of zram-generator.conf and its drop-ins -> the devices that become swap.
+
+    A section for each device, the last word on each of its settings counts. It is no swap with a
+    ``mount-point`` or another ``fs-type``. The setting names the first file that has the device.
+    Source: zram-generator.conf(5).
+    """
     devices: dict[str, dict[str, str]] = {}
-    section: dict[str, str] = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("[zram") and line.endswith("]"):
-            section = devices.setdefault(line[1:-1], {})
-        elif "=" in line and not line.startswith(("#", ";")):
-            name, _, value = line.partition("=")
-            section[name.strip()] = value.strip()
+    first: dict[str, str] = {}
+    for path, text in files:
+        section: dict[str, str] = {}
+        for line in text.splitlines():
+            line = line.strip()
+            if (name := zram_section(line)) is not None:
+                section = devices.setdefault(name, {}) if name else {}
+                first.setdefault(name, path)
+            elif "=" in line and not line.startswith(("#", ";")):
+                key, _, value = line.partition("=")
+                section[key.strip()] = value.strip()
     return tuple(
-        Setting(path, f"/dev/{name}", "zram")
+        Setting(first[name], f"/dev/{name}", "zram")
         for name, settings in devices.items()
-        if not settings.get("mount-point") and settings.get("zram-size") != "0"
+        if not settings.get("mount-point")
+        and settings.get("fs-type", "swap") == "swap"
+        and settings.get("zram-size") != "0"
     )
 
 
@@ -137,12 +157,8 @@ def _zram(host: Host) -> tuple[Setting, ...]:
     if not any(host.exists(f"{lib}/systemd/{program}") for lib in ("/usr/lib", "/lib")):
         return ()
     main = [path for path in _ZRAM_FILES if host.exists(path)][:1]
-    found: dict[str, Setting] = {}
-    for path in (*main, *dropins(host, _ZRAM_DROPINS)):
-        text = host.read(path)
-        for setting in () if isinstance(text, Unknown) else parse_zram(path, text):
-            found[setting.key] = setting
-    return tuple(found.values())
+    texts = ((path, host.read(path)) for path in (*main, *dropins(host, _ZRAM_DROPINS)))
+    return parse_zram((path, text) for path, text in texts if not isinstance(text, Unknown))
 
 
 def _services(host: Host) -> tuple[Setting, ...]:

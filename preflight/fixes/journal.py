@@ -12,9 +12,10 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+from preflight.fixes.kinds import KINDS
 from preflight.fixes.steps import Effect, State
 from rules.record import record
-from rules.state import Store
+from rules.state import Store, UnreadableError
 
 SUBJECT = "fixes"
 # applying: it was not finished. done: it was. undoing: an undo was not finished.
@@ -64,10 +65,22 @@ class Journal:
 
 def journals(store: Store) -> tuple[Journal, ...]:
     """Every run that can be undone, the oldest first. Raises UnreadableError for a damaged one."""
-    documents = (
-        store.read(name) for name in store.names() if name.endswith(".json") and name[0] != "."
-    )
-    return tuple(_from(document) for document in documents if document is not None)
+    found = []
+    for name in store.names():
+        if name.endswith(".json") and name[0] != "." and (document := store.read(name)) is not None:
+            try:
+                found.append(_from(document))
+            except (KeyError, TypeError, AttributeError):
+                raise store.damaged(name) from None
+            _must_be_known(store, name, found[-1])
+    return tuple(found)
+
+
+def _must_be_known(store: Store, name: str, journal: Journal) -> None:
+    if new := sorted({entry.kind for entry in journal.entries} - KINDS):
+        raise UnreadableError(
+            f"{store.path / name}: {new[0]} is of a newer nodeprep, or it is damaged; use that one"
+        )
 
 
 def _from(document: dict[str, Any]) -> Journal:
@@ -121,10 +134,10 @@ def clean(store: Store) -> None:
             path.unlink(missing_ok=True)
 
 
-def made_here(found: Iterable[Journal]) -> frozenset[str]:
-    """The checks for which something was done that is not undone."""
+def made_here(found: Iterable[Journal]) -> frozenset[tuple[str, str]]:
+    """(kind, check) of everything that was done and is not undone."""
     return frozenset(
-        check
+        (entry.kind, check)
         for journal in found
         for entry in journal.entries
         if entry.begun

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from preflight.checks.boot import SET_WITH
+from preflight.checks.boot import SET_WITH, boot_setting
+from preflight.facts.bootfiles import CMDLINE
 from preflight.facts.model import Unknown, known_or
 from preflight.facts.model.kernel import Setting
 from preflight.fixes.edits import comment_out
@@ -34,20 +35,35 @@ def settings(
             yield set_sysctl(key, value, context.id)
 
 
-def _contrary(context: Context, key: str, value: str) -> Iterable[Setting]:
-    """The lines of other files that say something else about the key, one for each file."""
+def at_least(context: Context, key: str, minimum: int) -> str:
+    """``minimum``, or what somebody else has the boot set where that is more: ours is read last."""
+    found = boot_setting(_foreign(context), key)
+    more = found is not None and found.value.isascii() and found.value.isdecimal()
+    return str(max(minimum, int(found.value))) if found and more else str(minimum)
+
+
+def _foreign(context: Context) -> tuple[Setting, ...]:
+    """The lines of all files but ours, in the order in which they are read."""
     kernel = context.facts.kernel
     lines = () if isinstance(kernel, Unknown) else known_or(kernel.sysctl_files, ())
+    return tuple(line for line in lines if line.path != SYSCTL_FILE)
+
+
+def _contrary(context: Context, key: str, value: str) -> Iterable[Setting]:
+    """The lines of other files that say something else about the key, or about one that sets it
+    too: one of each key for each file."""
     names = (key, *SET_WITH.get(key, ()))
     return {
-        line.path: line
-        for line in lines
-        if line.path != SYSCTL_FILE and line.key in names and line.value != value
+        (line.path, line.key): line
+        for line in _foreign(context)
+        if line.key in names and line.value != value
     }.values()
 
 
 def _wins(path: str) -> bool:
-    """Whether the file is read after ours."""
+    """Whether the file is read after ours; the kernel's command line is read before all."""
+    if path == CMDLINE:
+        return False
     return path in _LATE_FILES or os.path.basename(path) > os.path.basename(SYSCTL_FILE)
 
 

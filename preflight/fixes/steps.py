@@ -66,8 +66,11 @@ def edit_file(
         if text is None:
             return None
         if state is None:
-            return {"text": text, "mode": mode, "uid": 0, "gid": 0, "xattrs": {}}
-        return state if state["text"] == text else {**state, "text": text}
+            return {"text": text, "mode": mode, "uid": 0, "gid": 0}
+        if state["text"] == text:
+            return state
+        # It is changed now, and who goes by the time is to see it.
+        return {**{name: state[name] for name in state if name != "mtime_ns"}, "text": text}
 
     return Step("file", path, changed, why, effects, own)
 

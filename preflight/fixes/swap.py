@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from preflight.facts.model import known
 from preflight.facts.model.kernel import Setting
-from preflight.facts.swap import parse_fstab, unit_name
+from preflight.facts.swap import parse_fstab, unit_name, zram_section
 from preflight.fixes.edits import comment_out
-from preflight.fixes.ownfile import own_file
 from preflight.fixes.registry import Context, fix
 from preflight.fixes.steps import (
     DAEMON_RELOAD,
@@ -17,12 +16,10 @@ from preflight.fixes.steps import (
     Step,
     edit_file,
     mask_unit,
-    put_link,
     set_to,
 )
 
 FSTAB = "/etc/fstab"
-_ZRAM = "/etc/systemd/zram-generator.conf"
 
 
 @fix("swap-off")
@@ -60,19 +57,28 @@ def _fstab(context: Context, *, reload: bool) -> Step:
 
 
 def _zram(context: Context, setting: Setting) -> Iterator[Step | Note]:
-    """The generator's file of that place without a device; a drop-in is hidden by its name."""
+    """The unit masked, which is enough; in a file of the administrator's the device goes too.
+
+    Devices that hold a file system stay as they are.
+    """
     yield mask_unit(unit_name(setting.key), context.id)
-    if os.path.dirname(setting.path).endswith(".d"):
-        hidden = f"/etc/systemd/zram-generator.conf.d/{os.path.basename(setting.path)}"
-        yield put_link(hidden, "/dev/null", context.id, effects=(DAEMON_RELOAD,))
-    elif setting.path == _ZRAM:
-        yield edit_file(_ZRAM, lambda text: _without_devices(text, context.id), context.id)
-    else:
-        yield own_file(_ZRAM, "zram-generator.conf.j2", context.id, effects=(DAEMON_RELOAD,))
+    if setting.path.startswith("/etc/"):
+        device = os.path.basename(setting.key)
+        yield edit_file(
+            setting.path,
+            lambda text: None if text is None else _without_device(text, device, context.id),
+            context.id,
+        )
 
 
-def _without_devices(text: str | None, check: str) -> str | None:
-    def is_setting(line: str) -> bool:
-        return bool(line.strip()) and not line.lstrip().startswith(("#", ";"))
+def _without_device(text: str, device: str, check: str) -> str:
+    section: str | None = None
 
-    return None if text is None else comment_out(text, is_setting, check)
+    def is_of_it(line: str) -> bool:
+        nonlocal section
+        if (name := zram_section(line)) is not None:
+            section = name
+        blank = not line.strip() or line.lstrip().startswith(("#", ";"))
+        return section == device and not blank
+
+    return comment_out(text, is_of_it, check)

@@ -25,7 +25,12 @@ def header_path(line: str) -> tuple[str, ...] | None:
         if part is None:
             return None
         basic, literal, bare, _ = part.groups()
-        keys.append(json.loads(f'"{basic}"') if basic is not None else (literal or bare or ""))
+        try:
+            # Its escapes are TOML's, which has more of them than JSON.
+            key = parse_toml(f'k = "{basic}"')["k"] if basic else (basic or literal or bare or "")
+        except ValueError:
+            return None
+        keys.append(key)
         at = part.end()
     return tuple(keys)
 

@@ -208,16 +208,17 @@ def _fix(request: Request, judge: _Judge, store: Store) -> Outcome:
 
 
 def _options(
-    request: Request, facts: Facts, findings: tuple[Finding, ...], done: frozenset[str]
+    request: Request, facts: Facts, findings: tuple[Finding, ...], done: frozenset[tuple[str, str]]
 ) -> Options:
     """What was asked for and was not done here already: a second run changes nothing."""
     from preflight.fixes.registry import Options
 
     failing = {each.id for each in findings if each.status.value in ("fail", "warn")}
     wants_id = request.regenerate_machine_id and (
-        "machine-id-unique" in failing or "machine-id-unique" not in done
+        # D-Bus's link to it alone is no new ID.
+        "machine-id-unique" in failing or ("file", "machine-id-unique") not in done
     )
-    wants_keys = request.regenerate_ssh_host_keys and "ssh-host-key-unique" not in done
+    wants_keys = request.regenerate_ssh_host_keys and ("file", "ssh-host-key-unique") not in done
     return Options(
         hostname=_usable(request.hostname, request.role),
         machine_id=_new_machine_id() if wants_id else "",

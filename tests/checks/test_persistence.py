@@ -148,7 +148,7 @@ def test_a_blacklist_keeps_a_listed_module_away() -> None:
         ),
         (
             Setting("/usr/lib/systemd/zram-generator.conf", "/dev/zram0", "zram"),
-            ": > /etc/systemd/zram-generator.conf",
+            "systemctl mask dev-zram0.swap",
         ),
         (
             Setting(

@@ -75,10 +75,10 @@ def test_units_of_generators() -> None:
 
 def test_zram_sections() -> None:
     path = "/usr/lib/systemd/zram-generator.conf"
-    assert parse_zram(path, FEDORA) == (Setting(path, "/dev/zram0", "zram"),)
-    assert parse_zram(path, "[zram0]\nmount-point = /var/compressed\n") == ()
-    assert parse_zram(path, "[zram0]\nzram-size = 0\n") == ()
-    assert parse_zram(path, "# [zram0]\n") == ()
+    assert parse_zram([(path, FEDORA)]) == (Setting(path, "/dev/zram0", "zram"),)
+    assert parse_zram([(path, "[zram0]\nmount-point = /var/compressed\n")]) == ()
+    assert parse_zram([(path, "[zram0]\nzram-size = 0\n")]) == ()
+    assert parse_zram([(path, "# [zram0]\n")]) == ()
 
 
 def test_everything_that_systemd_would_turn_on() -> None:

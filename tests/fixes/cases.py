@@ -24,6 +24,12 @@ echo C0000201,192.0.2.1,3,1795460000.0,0.00002,0.00001,0.00003,1.0,0.0,0.01,0.02
 END
 chmod 755 /run/bin/chronyc
 """
+# systemd's generator of swap in compressed memory is installed.
+SWAP_GENERATOR = """
+mkdir -p /run/generators && cp -r /usr/lib/systemd/system-generators/. /run/generators
+touch /run/generators/zram-generator
+mount --bind /run/generators /usr/lib/systemd/system-generators
+"""
 # Who this node is, and what it needs to hear from whom.
 CLUSTER = r"""
 cat > /etc/nodeprep/nodeprep.yaml <<'END'
@@ -100,7 +106,8 @@ printf 'net/ipv4/ip_forward=0\n' > /etc/ufw/sysctl.conf
     Case(
         "swap",
         ("swap-off", "persistent-swap"),
-        r"""
+        SWAP_GENERATOR
+        + r"""
 printf '/swap.img file 1024 0 -2\n/dev/zram0 file 1024 0 100\n' >> /run/swaps
 printf 'UUID=0a1b / ext4 defaults 0 1\n/swap.img none swap sw 0 0' > /etc/fstab
 chmod 640 /etc/fstab; chown 0:4 /etc/fstab; setfattr -n user.note -v kept /etc/fstab || true
@@ -108,9 +115,6 @@ mkdir -p /etc/systemd/system/swap.target.wants /etc/systemd/zram-generator.conf.
 printf '[Swap]\nWhat=/dev/sdb1\n[Install]\nWantedBy=swap.target\n' \
     > /etc/systemd/system/dev-sdb1.swap
 ln -s ../dev-sdb1.swap /etc/systemd/system/swap.target.wants/dev-sdb1.swap
-mkdir -p /run/generators && cp -r /usr/lib/systemd/system-generators/. /run/generators
-touch /run/generators/zram-generator
-mount --bind /run/generators /usr/lib/systemd/system-generators
 printf '# ours\n[zram0]\nzram-size = ram / 2\n' > /etc/systemd/zram-generator.conf
 printf '[zram1]\nzram-size = 512\n' > /etc/systemd/zram-generator.conf.d/site.conf
 mkdir -p /etc/systemd/system/multi-user.target.wants

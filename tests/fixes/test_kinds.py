@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from preflight.fixes.changes import change_items, differing
-from preflight.fixes.journal import Entry
+from preflight.fixes.journal import Entry, journals
 from preflight.fixes.kinds import file
 from preflight.fixes.steps import FixError
+from rules.state import Store, UnreadableError
 
 
 def attributes(path: Path) -> tuple[object, ...]:
@@ -91,3 +92,20 @@ def test_only_lines_that_differ_are_shown_and_no_secret() -> None:
 def test_a_large_file_is_compared_in_no_time() -> None:
     large = "".join(f"0.0.0.0 host{number}.example.net\n" for number in range(100_000))
     assert differing(large, large + "192.0.2.11 n1\n") == ("", "192.0.2.11 n1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "is damaged; remove it"),
+        ('{"number": 1, "status": "done", "at": "", "entries": 3, "effects": []}', "is damaged"),
+        ('{"number": 1, "status": "done", "at": "", "entries": [{}], "effects": []}', "is damaged"),
+        ('{"number": 1, "status": "done", "at": "", "effects": [], "entries": '
+         '[{"kind": "moon", "name": "x", "before": null, "after": null}]}', "moon is of a newer"),
+    ],
+)  # fmt: skip
+def test_a_journal_that_cannot_be_read_is_named(text: str, said: str, tmp_path: Path) -> None:
+    store = Store("fixes", tmp_path)
+    store.write_text("000001.json", text)
+    with pytest.raises(UnreadableError, match=f"000001.json: {said}"):
+        journals(store)

@@ -145,6 +145,13 @@ def test_only_what_has_a_dry_run_can_come_next(command: str, said: str) -> None:
     assert said in str(error.value)
 
 
+def test_an_option_without_its_value_does_not_take_the_dry_run_for_it() -> None:
+    for command in ("cni install --conf-dir", "firewall remove --confirm-within", "cni remove -o"):
+        step = look(command.split())
+        assert (step.document, step.code) == (None, 2)
+        assert "requires an argument" in step.error
+
+
 def test_standard_input_of_the_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODEPREP_CONFIG", "-")
     with pytest.raises(UsageError, match="cannot read standard input"):

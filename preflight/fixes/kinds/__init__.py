@@ -20,6 +20,7 @@ _MODULES = {
     "firewall": "firewall",
     "pod-network": "podnetwork",
 }
+KINDS = frozenset(_MODULES)
 # What is on disk; the rest is the state of the kernel or of a service manager.
 ON_DISK = ("file", "link")
 

@@ -14,7 +14,8 @@ from rules.files import sync_directory
 
 # The kernel or an agent keeps these by itself, and they belong to the bytes of one inode.
 _NOT_OURS = frozenset({"security.ima", "security.evm"})
-_COMPARED = ("link", "text", "mode", "uid", "gid", "xattrs")
+_ACL = "system.posix_acl_access"
+_COMPARED = ("link", "text", "mode", "uid", "gid")
 # Everybody reads /etc; what is secret has a mode of its own.
 DIRECTORY_MODE = 0o755
 LIMIT_BYTES = 16 * 1024 * 1024
@@ -98,13 +99,24 @@ def _make(place: str, state: dict[str, Any]) -> None:
         stream.flush()
         if (state["uid"], state["gid"]) != (os.geteuid(), os.getegid()):
             os.fchown(descriptor, state["uid"], state["gid"])
+        # What the directory's default ACL gave it is not what the file had.
+        if "xattrs" in state and _ACL not in state["xattrs"]:
+            _remove_acl(descriptor)
         # After the owner, whose change takes set-user-ID away.
         os.fchmod(descriptor, state["mode"])
-        for each, value in state["xattrs"].items():
+        for each, value in state.get("xattrs", {}).items():
             os.setxattr(descriptor, each, base64.b64decode(value))
         if "mtime_ns" in state:
             os.utime(descriptor, ns=(state["mtime_ns"], state["mtime_ns"]))
         os.fsync(descriptor)
+
+
+def _remove_acl(descriptor: int) -> None:
+    try:
+        os.removexattr(descriptor, _ACL)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP):
+            raise
 
 
 def clean(name: str) -> None:
@@ -114,6 +126,9 @@ def clean(name: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
+        # A read-only file system refuses before it looks.
+        if not os.path.lexists(temporary(name)):
+            return
         raise FixError(f"{temporary(name)}: cannot be removed: {error.strerror}") from None
 
 
@@ -148,9 +163,14 @@ def remove_directories(directories: list[str]) -> None:
 
 
 def same(one: State, other: State) -> bool:
-    """By content and attributes; the time says nothing."""
+    """By content and attributes; the time says nothing.
+
+    A file that is to be made has no ``xattrs``: its directory and the system's policy give them.
+    """
     if one is None or other is None:
         return one is other
+    if "xattrs" in one and "xattrs" in other and one["xattrs"] != other["xattrs"]:
+        return False
     return all(one.get(field) == other.get(field) for field in _COMPARED)
 
 
