@@ -15,6 +15,7 @@ from ipaddress import ip_interface
 from itertools import takewhile
 from typing import Any
 
+from preflight.alongside import by_itself, paths_along
 from preflight.cni import nftrule, owners, packages, routes
 from rules.errors import EXIT_FAILED, CommandError, NodeprepError
 from rules.record import record
@@ -157,23 +158,53 @@ def _write_directory(path: str, state: str | None) -> None:
 
 
 def _read_sysctl(name: str) -> str | None:
+    """The value; where it is 0 and others that go along are not as that makes them, those too."""
+    value = _setting(f"/proc/sys/{name}")
+    if value != "0":
+        return value
+    found = {path: _setting(path) for path in paths_along(name.replace("/", "."))}
+    along = {path: text for path, text in found.items() if text not in (None, by_itself(path, "0"))}
+    return json.dumps({"value": value, "with": along}, sort_keys=True) if along else value
+
+
+def _setting(path: str) -> str | None:
     try:
-        with open(f"/proc/sys/{name}", encoding="ascii") as stream:
+        with open(path, encoding="ascii") as stream:
             return stream.read().strip()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InstallError(f"/proc/sys/{name}: cannot be read: {error.strerror}") from None
+        raise InstallError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _write_sysctl(name: str, state: str | None) -> None:
     if state is None:
         return
+    said = _sysctl_of(state)
+    _set(f"/proc/sys/{name}", said["value"])
+    for path, value in said["with"].items():
+        # An interface may be gone by now, and its settings with it.
+        if os.path.exists(path):
+            _set(path, value)
+
+
+def _set(path: str, value: str) -> None:
     try:
-        with open(f"/proc/sys/{name}", "w", encoding="ascii") as stream:
-            stream.write(state)
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(value)
     except OSError as error:
-        raise InstallError(f"/proc/sys/{name}: cannot be set: {error.strerror}") from None
+        raise InstallError(f"{path}: cannot be set: {error.strerror}") from None
+
+
+def _sysctl_of(state: str) -> dict[str, Any]:
+    said: dict[str, Any] = (
+        json.loads(state) if state.startswith("{") else {"value": state, "with": {}}
+    )
+    return said
+
+
+def _show_sysctl(state: str) -> str:
+    return str(_sysctl_of(state)["value"])
 
 
 def _read_module(name: str) -> str | None:
@@ -328,7 +359,7 @@ def _as_it_is(state: str) -> str:
 KINDS: dict[str, Kind] = {
     "directory": Kind(_read_directory, _write_directory, _as_it_is),
     "file": Kind(_read_file, _write_file, _show_file),
-    "sysctl": Kind(_read_sysctl, _write_sysctl, _as_it_is),
+    "sysctl": Kind(_read_sysctl, _write_sysctl, _show_sysctl),
     "module": Kind(_read_module, _write_module, _as_it_is),
     "bridge": Kind(_read_bridge, _write_bridge, _as_it_is, stepwise=True),
     "nft": Kind(_read_nft, _write_nft, _as_it_is),

@@ -67,7 +67,7 @@ def normal_key(text: str) -> str:
 def parse_sysctl(path: str, text: str) -> tuple[Setting, ...]:
     """A sysctl.d file. A leading ``-`` means no complaint; without a value: not by patterns."""
     settings = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         line = line.strip()
         if not line or line[0] in "#;":
             continue

@@ -66,7 +66,7 @@ def parse_swaps(text: str) -> tuple[SwapArea, ...]:
 def parse_fstab(path: str, text: str) -> tuple[Setting, ...]:
     """The lines of fstab that turn swap on at boot: not those that say ``noauto``."""
     settings = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         row = line.split()
         if len(row) < 3 or row[0].startswith("#") or row[2] != "swap":
             continue

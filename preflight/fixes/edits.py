@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+
+# A form feed ends no line of these files; whoever reads them goes by the newline alone.
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def comment_out(text: str, wanted: Callable[[str], bool], check: str) -> str:
     """``text`` with a mark of nodeprep before each line that is ``wanted`` out of the way."""
     return "".join(
         f"# nodeprep {check}: {line}" if wanted(line.rstrip("\n")) else line
-        for line in text.splitlines(keepends=True)
+        for line in _LINE.findall(text)
     )
 
 
@@ -27,7 +31,7 @@ def name_in_hosts(text: str | None, name: str, address: str, check: str) -> str:
     """
     lines: list[str] = []
     there = False
-    for line in (text or "").splitlines(keepends=True):
+    for line in _LINE.findall(text or ""):
         entry, mark, remark = line.partition("#")
         words = entry.split()
         if len(words) < 2 or not any(_same(word, name) for word in words[1:]):
@@ -49,7 +53,7 @@ def loopback_in_hosts(text: str | None, check: str) -> str:
     """/etc/hosts in which localhost leads to this machine and to no other."""
     lines: list[str] = []
     found: set[str] = set()
-    for line in (text or "").splitlines(keepends=True):
+    for line in _LINE.findall(text or ""):
         entry, mark, remark = line.partition("#")
         words = entry.split()
         if len(words) < 2 or not any(_same(word, "localhost") for word in words[1:]):

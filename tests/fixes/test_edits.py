@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preflight.facts.bootfiles import parse_sysctl
+from preflight.facts.swap import parse_fstab
 from preflight.facts.tomlfile import parse_toml
 from preflight.fixes.edits import comment_out, loopback_in_hosts, name_in_hosts, with_line
 from preflight.fixes.ownfile import is_untouched, parse_rows, seal, with_rows
@@ -165,8 +167,43 @@ def test_any_foreign_edit_is_seen(added: str) -> None:
 def test_yaml_changes_by_one_key() -> None:
     text = "kind: KubeletConfiguration\ncgroupDriver: cgroupfs # old\nx:\n  cgroupDriver: a\n"
     made = set_scalar(text, "cgroupDriver", "systemd", source="x")
-    assert changed(text, made) == ["- cgroupDriver: cgroupfs # old", "+ cgroupDriver: systemd"]
+    assert changed(text, made) == [
+        "- cgroupDriver: cgroupfs # old",
+        "+ cgroupDriver: systemd # old",
+    ]
     assert set_scalar("a: 1", "b", "c", source="x") == "a: 1\nb: c\n"
-    for bad in ("{a: 1}", "- a", "a: [", "? cgroupDriver\n: x\n"):
-        with pytest.raises(FixError):
-            set_scalar(bad, "cgroupDriver", "systemd", source="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{"a": 1, "d": "cgroupfs"}', '{"a": 1, "d": "systemd"}'),
+        ('{"a": 1}\n', '{"d": "systemd", "a": 1}\n'),
+        ("{}", '{"d": "systemd"}'),
+        ('"d": cgroupfs\r\na: 1\r\n', '"d": systemd\r\na: 1\r\n'),
+        ("---\n  a: 1\n  'd': cgroupfs\n...\n", "---\n  a: 1\n  'd': systemd\n...\n"),
+        ("? d\n: x\n", "? d\n: systemd\n"),
+        ("d:\n", "d: systemd\n"),
+    ],
+)
+def test_yaml_and_json_however_they_are_written(text: str, wanted: str) -> None:
+    assert set_scalar(text, "d", "systemd", source="x") == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["- a", "a: [", "a: &x cgroupfs\nd: *x\n", "d: a\nd: b\n", "a: 1\n---\nd: x\n", "3"]
+)
+def test_yaml_that_a_small_change_does_not_reach_is_refused(text: str) -> None:
+    with pytest.raises(FixError, match=r"^x "):
+        set_scalar(text, "d", "systemd", source="x")
+
+
+def test_only_a_newline_ends_a_line() -> None:
+    fstab = "# page\x0c/notes none swap sw\n/a none swap sw\u2028 0 0"
+    assert [each.key for each in parse_fstab("", fstab)] == ["/a"]
+    made = comment_out(fstab, lambda line: bool(parse_fstab("", line)), "x")
+    assert made == "# page\x0c/notes none swap sw\n# nodeprep x: /a none swap sw\u2028 0 0"
+    sysctl = "# was\x0bnet.ipv4.ip_forward = 0\nvm.swappiness = 1\n"
+    assert [each.key for each in parse_sysctl("", sysctl)] == ["vm.swappiness"]
+    hosts = "192.0.2.9 # gone\x0c192.0.2.9 n1\n"
+    assert name_in_hosts(hosts, "n1", "192.0.2.1", "x").startswith(hosts)

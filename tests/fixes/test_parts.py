@@ -133,3 +133,20 @@ def test_a_pod_network_that_somebody_damaged_comes_back(node: Node) -> None:
     # And what the CNI part knows of it is as it was: it can take all of it away.
     node.nodeprep("cni", "remove", "--force")
     assert not node.shell("ls -A /etc/cni/net.d 2> /dev/null || true")
+
+
+def test_forwarding_of_each_interface_is_given_back(node: Node) -> None:
+    node.shell(
+        f"{SEEDS['no pod network']}\n"
+        "echo 0 > /proc/sys/net/ipv4/ip_forward\n"
+        "echo 1 > /proc/sys/net/ipv4/conf/up0/forwarding\n"
+        "echo 0 > /proc/sys/net/ipv4/conf/all/accept_redirects"
+    )
+    clean = node.snapshot()
+    assert node.fix(*POD_NETWORK)["changed"] is True
+    assert node.read("/proc/sys/net/ipv4/conf/default/forwarding") == "1\n"
+    assert node.undo()["problems"] == []
+    assert not differences(clean, node.snapshot())
+    node.nodeprep("cni", "install")
+    node.nodeprep("cni", "remove")
+    assert not differences(clean, node.snapshot())

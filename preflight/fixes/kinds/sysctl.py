@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 
+from preflight.alongside import paths_along
 from preflight.facts.sysctls import path_of
 from preflight.fixes.steps import FixError, State
-
-# Writing the key changes these too (net/ipv4/devinet.c inet_forward_change and
-# net/ipv6/addrconf.c addrconf_forward_change of the kernel); undo gives each its own value back.
-_ALONG = {
-    "net.ipv4.ip_forward": (
-        "/proc/sys/net/ipv4/conf/*/forwarding",
-        "/proc/sys/net/ipv4/conf/all/accept_redirects",
-    ),
-    "net.ipv6.conf.all.forwarding": ("/proc/sys/net/ipv6/conf/*/forwarding",),
-}
 
 
 def read(name: str) -> State:
@@ -25,12 +15,7 @@ def read(name: str) -> State:
     value = _read(path_of(name))
     if value is None:
         return None
-    along = {
-        path: text
-        for pattern in _ALONG.get(name, ())
-        for path in sorted(glob.glob(pattern))
-        if not path.endswith("/all/forwarding") and (text := _read(path)) is not None
-    }
+    along = {path: text for path in paths_along(name) if (text := _read(path)) is not None}
     return {"value": value, "with": along}
 
 
