@@ -52,8 +52,10 @@ options:
 attributes:
   check_mode:
     description: Can run in check mode and says what would change without changing it.
+    support: full
   diff_mode:
     description: Says before and after of everything that changes, or would, in diff mode.
+    support: full
   platform:
     description: Target operating systems.
     platforms: linux

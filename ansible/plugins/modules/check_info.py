@@ -19,8 +19,6 @@ extends_documentation_fragment:
   - nodeprep.kubernetes.nodeprep.role
   - nodeprep.kubernetes.nodeprep.node
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
 options:

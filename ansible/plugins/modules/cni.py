@@ -18,11 +18,6 @@ author:
 extends_documentation_fragment:
   - nodeprep.kubernetes.nodeprep
   - nodeprep.kubernetes.nodeprep.node
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 options:
   state:
     description:

@@ -21,11 +21,6 @@ extends_documentation_fragment:
   - nodeprep.kubernetes.nodeprep
   - nodeprep.kubernetes.nodeprep.role
   - nodeprep.kubernetes.nodeprep.node
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 options:
   phase:
     description:
