@@ -90,7 +90,7 @@ def run_apply(
     if dry_run:
         plan = make_plan(driver)
     else:
-        plan = apply(driver, _tell if sys.stderr.isatty() else lambda _: None, show).plan
+        plan = apply(driver, say if sys.stderr.isatty() else lambda _: None, show).plan
     _print(plan, rules, dry_run=dry_run, diff=diff, output=output)
     return EXIT_DONE
 
@@ -115,10 +115,6 @@ def _driver(rules: CloudRules, reached: Reached) -> Driver:
     from rules.cloudapply.ec2 import Aws
 
     return Aws(reached.ec2(), rules)
-
-
-def _tell(line: str) -> None:
-    say(line)
 
 
 def _head(rules: CloudRules, plan: Plan) -> list[str]:

@@ -148,12 +148,9 @@ def run_add(place: Place, target: Target, output: str) -> int:
 
 
 def run_delete(place: Place, target: Target, output: str) -> int:
-    """DEL; the namespace comes from the cache where none was given."""
+    """DEL; says how much of the container was known."""
     check_format(output)
-    attachment = target.attachment(netns_needed=False)
-    node = place.node()
-    if not attachment.netns:
-        attachment = _with_cached_netns(node, attachment, place)
+    node, attachment = _attached(place, target)
     known = chain.delete(node.network, attachment, _caller(node, place))
     done = "deleted" if known else "nothing was known of it; DEL was sent all the same"
     if known and not attachment.netns:
@@ -165,10 +162,7 @@ def run_delete(place: Place, target: Target, output: str) -> int:
 def run_check(place: Place, target: Target, output: str) -> int:
     """CHECK; says so where the file forbids it."""
     check_format(output)
-    attachment = target.attachment(netns_needed=False)
-    node = place.node()
-    if not attachment.netns:
-        attachment = _with_cached_netns(node, attachment, place)
+    node, attachment = _attached(place, target)
     asked = chain.check(node.network, attachment, _caller(node, place))
     done = "every plugin says that it is as it made it" if asked else "disableCheck: nobody asked"
     _print(node, attachment, output, changed=False, result=None, done=done)
@@ -179,12 +173,18 @@ def _caller(node: NodeNetwork, place: Place) -> chain.Caller:
     return chain.Caller(node.plugin_dirs, place.cache_dir)
 
 
-def _with_cached_netns(node: NodeNetwork, attachment: Attachment, place: Place) -> Attachment:
+def _attached(place: Place, target: Target) -> tuple[NodeNetwork, Attachment]:
+    """Its network, and the container that is in it; the namespace comes from the cache where none
+    was given."""
+    attachment = target.attachment(netns_needed=False)
+    node = place.node()
+    if attachment.netns:
+        return node, attachment
     try:
         entry = cache.read(node.network.name, attachment, place.cache_dir) or {}
     except cache.CacheError:
-        return attachment
-    return Attachment(**{**vars(attachment), "netns": str(entry.get("netns") or "")})
+        return node, attachment
+    return node, Attachment(**{**vars(attachment), "netns": str(entry.get("netns") or "")})
 
 
 def _print(

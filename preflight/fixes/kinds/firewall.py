@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from preflight.firewall.policy import PolicyRequest
     from rules.lifecycle.apply import Plan, Request
 
-SUBJECT = "firewall"
 # Of rules that are not as they were applied: equal to no policy's.
 CHANGED = ""
 _SAME = ("backend", "role", "posture", "digest")
@@ -33,7 +32,7 @@ def wanted(policy: PolicyRequest) -> State:
     from rules.lifecycle.snapshot import read_applied
     from rules.render import Posture
 
-    store = Store(SUBJECT)
+    store = _store()
     applied = read_applied(store)
     posture = Posture.ALLOW if applied is None else Posture(applied.posture)
     words = {**vars(policy), "role": policy.role.value, "sources": list(policy.sources)}
@@ -60,7 +59,7 @@ def read(name: str) -> State:
     from rules.lifecycle.rollback import read_pending
     from rules.lifecycle.snapshot import read_applied
 
-    store = Store(SUBJECT)
+    store = _store()
     try:
         pending = read_pending(store)
         # One that was killed is undone by whoever changes something next.
@@ -84,6 +83,12 @@ def read(name: str) -> State:
     return {**state, "own": own, "applied": vars(applied), "unfinished": killed}
 
 
+def _store() -> Store:
+    from preflight.firewall.request import SUBJECT
+
+    return Store(SUBJECT)
+
+
 def _drifted(store: Store) -> bool:
     from rules.lifecycle.manage import status
 
@@ -93,7 +98,7 @@ def _drifted(store: Store) -> bool:
 
 def write(name: str, state: State) -> None:
     """Applies, puts back or removes, each with an armed rollback. Raises FixError."""
-    store = Store(SUBJECT)
+    store = _store()
     try:
         if state is None:
             _remove(store)
