@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from rules.cluster import Role
@@ -51,9 +50,10 @@ def run_check(request: Request) -> int:
     from preflight.facts.store import load
     from preflight.report.model import CheckReport
     from preflight.runs.printed import print_report
+    from preflight.runs.stopwatch import Stopwatch
     from preflight.target import Phase, Target, choose_version
 
-    started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
+    watch = Stopwatch()
     try:
         phase = Phase(request.phase)
     except ValueError:
@@ -84,8 +84,8 @@ def run_check(request: Request) -> int:
     report = CheckReport(
         node=node,
         target=target,
-        started=started,
-        duration_ms=(time.perf_counter() - clock) * 1000,
+        started=watch.started,
+        duration_ms=watch.ms,
         findings=tuple(findings),
         strict=request.strict,
     )

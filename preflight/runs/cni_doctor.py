@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from preflight import config as configuration
@@ -20,6 +19,7 @@ from preflight.finding import Finding, Severity, Status
 from preflight.output import check_format, write
 from preflight.report.plain import printable
 from preflight.runs.cni_container import Place
+from preflight.runs.stopwatch import Stopwatch
 from preflight.settings import Settings
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNDETERMINED, ConfigError
 from rules.state import Store
@@ -32,7 +32,7 @@ def run_doctor(
 ) -> int:
     """Prints what is wrong with the pod network of this node; the exit code."""
     check_format(output)
-    began = time.monotonic()
+    watch = Stopwatch()
     settings = configuration.load(config=config, kubeadm_config=kubeadm_config)
     configuration.print_warnings(settings)
     try:
@@ -66,7 +66,7 @@ def run_doctor(
             }
             for pod in pods
         ],
-        "duration_ms": round((time.monotonic() - began) * 1000, 1),
+        "duration_ms": round(watch.ms, 1),
     }
     write(document, _lines(findings, causes, pods, healthy), output)
     return {True: EXIT_DONE, False: EXIT_FAILED, None: EXIT_UNDETERMINED}[healthy]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from preflight import config as configuration
 from preflight.cni.chain import Caller
 from preflight.cni.outside import parse_outside, usual_places
@@ -12,6 +10,7 @@ from preflight.cni.prove import Request, Steps, prove_by_plugins
 from preflight.cni.spec import NetworkConfig
 from preflight.output import check_format, write
 from preflight.runs.cni_container import Place
+from preflight.runs.stopwatch import Stopwatch
 from preflight.settings import Settings
 from rules.errors import UsageError
 from rules.record import record
@@ -50,7 +49,7 @@ def run_prove(place: Place, asked: Asked, *, output: str) -> int:
 
 def prove(place: Place, asked: Asked, settings: Settings) -> Proof:
     """The proof, in this very network or in a copy of it."""
-    began = time.monotonic()
+    watch = Stopwatch()
     node = place.node()
     places = tuple(map(parse_outside, asked.outside)) or usual_places()
     request = Request(
@@ -84,7 +83,7 @@ def prove(place: Place, asked: Asked, settings: Settings) -> Proof:
         scratch=asked.scratch,
         steps=steps,
         causes=causes,
-        duration_ms=(time.monotonic() - began) * 1000,
+        duration_ms=watch.ms,
     )
 
 

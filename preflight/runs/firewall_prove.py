@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from preflight.output import check_format
+from preflight.runs.stopwatch import Stopwatch
 from rules.errors import EXIT_DONE, EXIT_FAILED
 from rules.words import wrong_choice
 
@@ -80,7 +81,7 @@ def run_prove_all(*, output: str) -> int:
     from rules.proof.sweep import every_case, sweep
 
     check_format(output)
-    began = time.monotonic()
+    watch = Stopwatch()
     cases = every_case()
     found: dict[int, Proof] = {}
     progress = _Progress()
@@ -94,7 +95,7 @@ def run_prove_all(*, output: str) -> int:
     finally:
         progress.end()
     proven = [(cases[index], found[index]) for index in sorted(found)]
-    duration_ms = (time.monotonic() - began) * 1000
+    duration_ms = watch.ms
     if output == "text":
         sys.stdout.write(report.sweep_text(proven, duration_ms))
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -115,9 +114,10 @@ class _Judge:
         from preflight.facts.host import Host
         from preflight.facts.model import Unknown
         from preflight.report.model import CheckReport
+        from preflight.runs.stopwatch import Stopwatch
         from preflight.target import Phase, Target, choose_version
 
-        started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
+        watch = Stopwatch()
         host = Host(offline=self.request.offline, probe_ports=self.phase is Phase.BEFORE)
         looked: Look = tuple
         if self.look is not None:
@@ -135,8 +135,7 @@ class _Judge:
             "" if isinstance(identity, Unknown) else identity.hostname
         )
         wanted = [each for each in findings if not self.only or each.id in self.only]
-        duration_ms = (time.perf_counter() - clock) * 1000
-        report = CheckReport(node, target, started, duration_ms, tuple(wanted))
+        report = CheckReport(node, target, watch.started, watch.ms, tuple(wanted))
         return Judged(facts, target, report, looked())
 
 

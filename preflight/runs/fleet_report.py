@@ -2,73 +2,40 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from typing import TYPE_CHECKING
-
-from rules.record import record
 
 if TYPE_CHECKING:
     from preflight.fleet.gathered import Gathered
+    from preflight.runs.comparing import Flags
 
 
-@record
-class Request:
-    """The flags of `nodeprep fleet report` as given."""
-
-    directory: str
-    cluster: str
-    ignore: str
-    skip: str
-    strict: bool
-    output: str
-    quiet: bool
-    verbose: bool
-
-
-def run_fleet_report(request: Request) -> int:
-    """Prints the report to stdout; the exit code of the verdict."""
-    from preflight.checks.registry import registry
-    from preflight.engine import Selection, run_comparisons
+def run_fleet_report(directory: str, flags: Flags) -> int:
+    """Prints the report of what was gathered there to stdout; the exit code of the verdict."""
     from preflight.fleet import answer
     from preflight.fleet.compare import COMPARISONS
     from preflight.fleet.deck import build
     from preflight.fleet.gathered import gather
-    from preflight.report.fleet import CompareReport
     from preflight.report.formats import check_format
     from preflight.report.picture import Picture
-    from preflight.runs.check import split
-    from preflight.runs.printed import print_report
+    from preflight.runs.comparing import compared, print_compared, uncollected
+    from preflight.runs.stopwatch import Stopwatch
 
-    check_format(request.output)
-    started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
-    # Nothing here holds cycles, and the collector would look through all of it dozens of times.
-    gc.disable()
-    gathered = gather(request.directory)
-    deck = build(gathered.filed, gathered.misfits, cluster=request.cluster)
-    probes = answer.sort(gathered, deck)
+    check_format(flags.output)
+    watch = Stopwatch()
+    with uncollected():
+        gathered = gather(directory)
+        deck = build(gathered.filed, gathered.misfits, cluster=flags.cluster)
+        probes = answer.sort(gathered, deck)
     comparisons = dict(COMPARISONS)
     if gathered.probes or gathered.probers:
         comparisons["peer-reachable"] = lambda deck: answer.reach(gathered, probes, deck)
         # Measured clocks say more than cards do.
         comparisons["clocks-agree"] = lambda _: answer.clocks(probes.plain)
-    selection = Selection(ignore=split(request.ignore), skip=split(request.skip))
-    findings = run_comparisons(deck, comparisons, registry(), selection)
-    report = CompareReport(
-        cluster=deck.cluster,
-        nodes=tuple(item.label for item in deck.cards),
-        started=started,
-        duration_ms=(time.perf_counter() - clock) * 1000,
-        findings=tuple(findings),
-        strict=request.strict,
-        notes=_notes(gathered),
-    )
+    report = compared(deck, comparisons, flags, watch, _notes(gathered))
     picture = Picture(
         deck, answer.cells(probes.every), answer.role_ports(probes.plain), report.notes
     )
-    return print_report(
-        report, request.output, quiet=request.quiet, verbose=request.verbose, picture=picture
-    )
+    return print_compared(report, flags, picture)
 
 
 def _notes(gathered: Gathered) -> tuple[str, ...]:

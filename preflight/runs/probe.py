@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -42,9 +41,10 @@ def run_probe(request: Request) -> int:
     from preflight.report.formats import check_format
     from preflight.report.reach import ProbeReport
     from preflight.runs.printed import print_report
+    from preflight.runs.stopwatch import Stopwatch
 
     check_format(request.output)
-    started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
+    watch = Stopwatch()
     settings = configuration.load_flags(request)
     version, _ = version_for(settings)
     peers = find_peers(request.peers, settings)
@@ -75,8 +75,8 @@ def run_probe(request: Request) -> int:
     report = ProbeReport(
         node=own_name(settings),
         role=request.role,
-        started=started,
-        duration_ms=(time.perf_counter() - clock) * 1000,
+        started=watch.started,
+        duration_ms=watch.ms,
         reaches=tuple(reaches),
         findings=tuple(findings),
         unprobed=tuple(rest),
