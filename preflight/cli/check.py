@@ -9,8 +9,17 @@ import typer
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
+    DeepOption,
+    IgnoreOption,
     KubeadmConfigOption,
+    OfflineOption,
+    PhaseOption,
+    QuietOption,
+    ReportOption,
     RoleOption,
+    SkipOption,
+    StrictOption,
+    VerboseOption,
     VersionOption,
     parse_role,
 )
@@ -21,18 +30,12 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def check(
     role: RoleOption,
-    phase: Annotated[
-        str, typer.Option(metavar="PHASE", help="before kubeadm has run, or after.")
-    ] = "before",
-    ignore: Annotated[
-        str, typer.Option(metavar="ID,..", help="Run and print, but do not count.")
-    ] = "",
-    skip: Annotated[str, typer.Option(metavar="ID,..", help="Do not run.")] = "",
-    strict: Annotated[
-        bool, typer.Option("--strict", help="A warning counts as a failure.")
-    ] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
+    phase: PhaseOption = "before",
+    ignore: IgnoreOption = "",
+    skip: SkipOption = "",
+    strict: StrictOption = False,
+    deep: DeepOption = False,
+    offline: OfflineOption = False,
     facts: Annotated[
         str, typer.Option(metavar="FILE", help="Judge saved facts, not this machine.")
     ] = "",
@@ -52,16 +55,9 @@ def check(
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o", "--output", metavar="FORMAT", help="text, json, yaml, junit, sarif or html."
-        ),
-    ] = "text",
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Everything that was seen.")
-    ] = False,
+    output: ReportOption = "text",
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> int:
     """Judge this machine, or a saved one: can it become this kind of node?
 

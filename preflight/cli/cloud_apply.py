@@ -13,7 +13,7 @@ from preflight.cli.cloudoptions import (
     TimeoutOption,
     asks,
 )
-from preflight.cli.firewalloptions import DryRunOption, OutputOption
+from preflight.cli.options import DryRunOption, OutputOption
 
 NetworkOption = Annotated[
     str,

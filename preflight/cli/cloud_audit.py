@@ -13,7 +13,7 @@ from preflight.cli.cloudoptions import (
     TimeoutOption,
     asks,
 )
-from preflight.cli.firewalloptions import OutputOption
+from preflight.cli.options import OutputOption
 
 NetworkOption = Annotated[
     str, typer.Option("--network", metavar="ID", help="Only what is of this VPC or network.")

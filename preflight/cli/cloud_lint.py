@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from preflight.cli.cloudoptions import QuotaOption
-from preflight.cli.firewalloptions import OutputOption
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from preflight.cli.cloudoptions import FormatOption, asks
-from preflight.cli.firewalloptions import OutputOption
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:

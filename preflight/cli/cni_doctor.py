@@ -10,10 +10,9 @@ from preflight.cli.cnioptions import (
     CacheDirOption,
     ConfDirOption,
     ConfFileOption,
-    OutputOption,
     PluginDirOption,
 )
-from preflight.cli.options import ConfigOption, KubeadmConfigOption
+from preflight.cli.options import ConfigOption, KubeadmConfigOption, OutputOption
 
 
 def register(app: typer.Typer) -> None:

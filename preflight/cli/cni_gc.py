@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.cnioptions import CacheDirOption, OutputOption, PluginDirOption
-from preflight.cli.firewalloptions import DryRunOption
-from preflight.cli.options import ConfigOption
+from preflight.cli.cnioptions import CacheDirOption, PluginDirOption
+from preflight.cli.options import ConfigOption, DryRunOption, OutputOption
 
 
 def register(app: typer.Typer) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from preflight.cli.cninetwork import takes_network
-from preflight.cli.cnioptions import ConfDirOption, OutputOption
-from preflight.cli.firewalloptions import DiffOption, DryRunOption
+from preflight.cli.cnioptions import ConfDirOption
+from preflight.cli.firewalloptions import DiffOption
+from preflight.cli.options import DryRunOption, OutputOption
 
 
 def register(app: typer.Typer) -> None:

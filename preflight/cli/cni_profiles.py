@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.cnioptions import OutputOption
-from preflight.cli.options import ConfigOption
+from preflight.cli.options import ConfigOption, OutputOption
 
 
 def register(app: typer.Typer) -> None:

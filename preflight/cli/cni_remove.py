@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.cnioptions import OutputOption
-from preflight.cli.firewalloptions import DiffOption, DryRunOption
+from preflight.cli.firewalloptions import DiffOption
+from preflight.cli.options import DryRunOption, OutputOption
 
 
 def register(app: typer.Typer) -> None:

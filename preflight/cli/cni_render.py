@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from preflight.cli.cninetwork import takes_network
-from preflight.cli.cnioptions import OutputOption
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:

@@ -14,10 +14,10 @@ from preflight.cli.cnioptions import (
     DockerOption,
     InterfaceOption,
     NamespaceArgument,
-    OutputOption,
     PluginDirOption,
     PublishOption,
 )
+from preflight.cli.options import OutputOption
 
 _EXITS = "Exit: 0 done, 1 a plugin refused, 2 wrong usage or configuration, 3 undetermined."
 

@@ -40,9 +40,6 @@ ContainerArgument = Annotated[str, typer.Argument(metavar="ID", help="The contai
 NamespaceArgument = Annotated[
     str, typer.Argument(metavar="NETNS", help="The path of its network namespace.")
 ]
-OutputOption = Annotated[
-    str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
-]
 
 
 def _text(flag: str, metavar: str, words: str) -> Any:

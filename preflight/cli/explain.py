@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli.options import ReferenceOption
+
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
@@ -14,10 +16,7 @@ def explain(
     name: Annotated[
         str, typer.Argument(metavar="[ID]", help="A check's id or kubeadm's name for it.")
     ] = "",
-    output: Annotated[
-        str,
-        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml or markdown."),
-    ] = "text",
+    output: ReferenceOption = "text",
 ) -> None:
     """Say what a check wants, why, and from which source. Without ID: list all checks."""
     import sys

@@ -9,7 +9,10 @@ import typer
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
+    DeepOption,
+    DocumentOption,
     KubeadmConfigOption,
+    OfflineOption,
     RoleOption,
     VersionOption,
     parse_role,
@@ -24,11 +27,9 @@ def facts(
         bool, typer.Option("--card", help="Only what other nodes' cards are compared with.")
     ] = False,
     role: RoleOption = "",
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FORMAT", help="json or yaml.")
-    ] = "json",
-    offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")] = False,
+    output: DocumentOption = "json",
+    offline: OfflineOption = False,
+    deep: DeepOption = False,
     facts: Annotated[
         str, typer.Option(metavar="FILE", help="With --card: of saved facts, not this machine.")
     ] = "",

@@ -10,15 +10,15 @@ from preflight.cli.firewalloptions import (
     BackendOption,
     ConfirmWithinOption,
     DiffOption,
-    DryRunOption,
     ForceOption,
-    OutputOption,
     PostureOption,
 )
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
+    DryRunOption,
     KubeadmConfigOption,
+    OutputOption,
     RoleOption,
     SourceOption,
     VersionOption,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.firewalloptions import OutputOption
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:

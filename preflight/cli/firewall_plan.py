@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from preflight.cli.firewalloptions import (
-    BackendOption,
-    DiffOption,
-    OutputOption,
-    PostureOption,
-)
+from preflight.cli.firewalloptions import BackendOption, DiffOption, PostureOption
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    OutputOption,
     RoleOption,
     SourceOption,
     VersionOption,

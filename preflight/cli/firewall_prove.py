@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.firewalloptions import OutputOption, PostureOption
+from preflight.cli.firewalloptions import PostureOption
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    OutputOption,
     SourceOption,
     VersionOption,
     parse_role,

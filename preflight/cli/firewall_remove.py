@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from preflight.cli.firewalloptions import (
-    ConfirmWithinOption,
-    DiffOption,
-    DryRunOption,
-    ForceOption,
-    OutputOption,
-)
+from preflight.cli.firewalloptions import ConfirmWithinOption, DiffOption, ForceOption
+from preflight.cli.options import DryRunOption, OutputOption
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    OutputOption,
     RoleOption,
     SourceOption,
     VersionOption,
@@ -44,9 +45,7 @@ def render(
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
-    ] = "text",
+    output: OutputOption = "text",
 ) -> int:
     """Print the rules that a role needs, to the byte as they would be loaded.
 

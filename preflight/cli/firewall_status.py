@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from preflight.cli.firewalloptions import OutputOption
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.firewalloptions import OutputOption
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    OutputOption,
     SourceOption,
     VersionOption,
     parse_role,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from preflight.cli.firewalloptions import (
-    BackendOption,
-    OutputOption,
-    PostureOption,
-)
+from preflight.cli.firewalloptions import BackendOption, PostureOption
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    OutputOption,
     RoleOption,
     SourceOption,
     VersionOption,

@@ -20,9 +20,6 @@ PostureOption = Annotated[
         metavar="POSTURE", help="allow: open what is needed. enforce: also deny the rest."
     ),
 ]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
-]
 DiffOption = Annotated[
     bool, typer.Option("--diff", help="Show before and after, as the kernel prints them.")
 ]
@@ -38,7 +35,4 @@ ConfirmWithinOption = Annotated[
 ]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Even if it would cut your own SSH connection.")
-]
-OutputOption = Annotated[
-    str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
 ]

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.firewalloptions import DryRunOption, OutputOption
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
+    DryRunOption,
     KubeadmConfigOption,
+    OfflineOption,
+    OutputOption,
+    PhaseOption,
     RoleOption,
     VersionOption,
     parse_role,
@@ -44,10 +47,8 @@ def fix(
     install_packages: Annotated[
         bool, typer.Option("--install-packages", help="Install what is missing (apt, dnf, zypper).")
     ] = False,
-    phase: Annotated[
-        str, typer.Option(metavar="PHASE", help="before kubeadm has run, or after.")
-    ] = "before",
-    offline: Annotated[bool, typer.Option("--offline", help="Send no packet.")] = False,
+    phase: PhaseOption = "before",
+    offline: OfflineOption = False,
     next_: Annotated[
         list[str] | None,
         typer.Option(

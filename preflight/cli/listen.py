@@ -10,6 +10,7 @@ from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    OutputOption,
     RoleOption,
     VersionOption,
     parse_role,
@@ -29,9 +30,7 @@ def listen(
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
-    ] = "text",
+    output: OutputOption = "text",
 ) -> int:
     """Listen on a role's real ports, TCP and UDP, and answer nodeprep probe.
 

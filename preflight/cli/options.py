@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated
 
 import typer
@@ -10,14 +9,6 @@ import typer
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.words import hint
-
-
-class Output(str, Enum):
-    """What -o takes."""
-
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
 
 
 def parse_role(text: str) -> Role:
@@ -89,3 +80,41 @@ SourceOption = Annotated[
         help="Addresses of a source group, beside the cluster file's; may be repeated.",
     ),
 ]
+PhaseOption = Annotated[
+    str, typer.Option("--phase", metavar="PHASE", help="before kubeadm has run, or after.")
+]
+IgnoreOption = Annotated[
+    str, typer.Option("--ignore", metavar="ID,..", help="Run and print, but do not count.")
+]
+SkipOption = Annotated[str, typer.Option("--skip", metavar="ID,..", help="Do not run.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="A warning counts as a failure.")]
+DeepOption = Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Send no packet.")]
+CardsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="CARD...", help="Files, directories of *.json, or - for stdin."),
+]
+ClusterOption = Annotated[
+    str,
+    typer.Option("--cluster", metavar="NAME", help="Which cluster's cards [that of most cards]."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+]
+OutputOption = Annotated[
+    str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")
+]
+DocumentOption = Annotated[
+    str, typer.Option("-o", "--output", metavar="FORMAT", help="json or yaml.")
+]
+ReferenceOption = Annotated[
+    str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml or markdown.")
+]
+ReportOption = Annotated[
+    str,
+    typer.Option(
+        "-o", "--output", metavar="FORMAT", help="text, json, yaml, junit, sarif or html."
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was seen.")]

@@ -10,6 +10,7 @@ from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    ReferenceOption,
     RoleOption,
     VersionOption,
     parse_role,
@@ -28,10 +29,7 @@ def ports(
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
-    output: Annotated[
-        str,
-        typer.Option("-o", "--output", metavar="FORMAT", help="text, json, yaml or markdown."),
-    ] = "text",
+    output: ReferenceOption = "text",
 ) -> int:
     """List the ports and protocols that a role needs, with their reasons.
 

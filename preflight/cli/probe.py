@@ -10,7 +10,10 @@ from preflight.cli.options import (
     CniOption,
     ConfigOption,
     KubeadmConfigOption,
+    QuietOption,
+    ReportOption,
     RoleOption,
+    VerboseOption,
     VersionOption,
     parse_role,
 )
@@ -38,16 +41,9 @@ def probe(
     kubeadm_config: KubeadmConfigOption = "",
     kubernetes_version: VersionOption = "",
     cni: CniOption = "",
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o", "--output", metavar="FORMAT", help="text, json, yaml, junit, sarif or html."
-        ),
-    ] = "text",
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what needs doing.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Everything that was seen.")
-    ] = False,
+    output: ReportOption = "text",
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> int:
     """Probe every flow that this node must be able to send to its peers.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from preflight.cli.firewalloptions import DryRunOption, OutputOption
 from preflight.cli.fix import DiffOption, ForceOption
+from preflight.cli.options import DryRunOption, OutputOption
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
