@@ -6,12 +6,10 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli.configured import takes_configuration
 from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
     DeepOption,
     IgnoreOption,
-    KubeadmConfigOption,
     OfflineOption,
     PhaseOption,
     QuietOption,
@@ -20,7 +18,6 @@ from preflight.cli.options import (
     SkipOption,
     StrictOption,
     VerboseOption,
-    VersionOption,
     parse_role,
 )
 
@@ -28,7 +25,9 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
+@takes_configuration
 def check(
+    *,
     role: RoleOption,
     phase: PhaseOption = "before",
     ignore: IgnoreOption = "",
@@ -51,10 +50,7 @@ def check(
     key: Annotated[
         str, typer.Option(metavar="FILE", help="The listeners' key [STATE/probe/key].")
     ] = "",
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    flags: dict[str, str],
     output: ReportOption = "text",
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -78,10 +74,7 @@ def check(
             card_dir=card_dir,
             peers=tuple(peer or ()),
             key=key,
-            config=config,
-            kubeadm_config=kubeadm_config,
-            kubernetes_version=kubernetes_version,
-            cni=cni,
+            **flags,
             output=output,
             quiet=quiet,
             verbose=verbose,

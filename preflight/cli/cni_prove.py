@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.cnioptions import (
-    CacheDirOption,
-    ConfDirOption,
-    ConfFileOption,
-    PluginDirOption,
-)
+from preflight.cli.cnioptions import CacheDirOption, ConfDirOption, ConfFileOption, PluginDirOption
 from preflight.cli.options import ConfigOption, KubeadmConfigOption, OutputOption
 
 

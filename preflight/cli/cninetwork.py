@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, get_type_hints
+from typing import Any
 
 from preflight.cli import cnioptions as o
+from preflight.cli.grouped import grouped
 from preflight.cli.options import ConfigOption, KubeadmConfigOption
 
 # Option -> (its type and help, what it is when it is not given).
@@ -33,36 +31,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "config": (ConfigOption, ""),
     "kubeadm_config": (KubeadmConfigOption, ""),
 }
-# Those that may be repeated have the plural's name in preflight.cni.plan.Flags.
-_REPEATED = {"address": "addresses", "pod_sysctl": "pod_sysctls", "plugin_dir": "plugin_dirs"}
-
-
-def takes_network(command: Callable[..., int]) -> Callable[..., int]:
-    """The command with these options before its own; it gets them as ``network``.
-
-    ``network`` is what preflight.cni.plan.Flags is made of.
-    """
-    own = dict(inspect.signature(command).parameters)
-    del own["network"]
-    hints = get_type_hints(command, include_extras=True)
-
-    @wraps(command)
-    def called(**given: Any) -> int:
-        network = {
-            _REPEATED.get(name, name): tuple(given[name] or ())
-            if name in _REPEATED
-            else given[name]
-            for name in _OPTIONS
-        }
-        return command(network=network, **{name: given[name] for name in own})
-
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        *(inspect.Parameter(name, keyword, default=default, annotation=kind)
-          for name, (kind, default) in _OPTIONS.items()),
-        *(own[name].replace(kind=keyword, annotation=hints[name]) for name in own),
-    ]  # fmt: skip
-    # What typer reads.
-    called.__dict__["__signature__"] = inspect.Signature(parameters, return_annotation=int)
-    called.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
-    return called
+# What preflight.cni.plan.Flags is made of, in which those that may be repeated are plurals.
+takes_network = grouped(
+    "network",
+    _OPTIONS,
+    {"address": "addresses", "pod_sysctl": "pod_sysctls", "plugin_dir": "plugin_dirs"},
+)

@@ -6,23 +6,16 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    DeepOption,
-    DocumentOption,
-    KubeadmConfigOption,
-    OfflineOption,
-    RoleOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.configured import takes_configuration
+from preflight.cli.options import DeepOption, DocumentOption, OfflineOption, RoleOption, parse_role
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
+@takes_configuration
 def facts(
+    *,
     card: Annotated[
         bool, typer.Option("--card", help="Only what other nodes' cards are compared with.")
     ] = False,
@@ -33,10 +26,7 @@ def facts(
     facts: Annotated[
         str, typer.Option(metavar="FILE", help="With --card: of saved facts, not this machine.")
     ] = "",
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    flags: dict[str, str],
 ) -> int:
     """Print everything that the checks read of this machine.
 
@@ -54,9 +44,6 @@ def facts(
             offline=offline,
             deep=deep,
             facts=facts,
-            config=config,
-            kubeadm_config=kubeadm_config,
-            kubernetes_version=kubernetes_version,
-            cni=cni,
+            **flags,
         )
     )

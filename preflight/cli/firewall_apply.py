@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from preflight.cli.configured import policy_request, takes_policy
 from preflight.cli.firewalloptions import (
     BackendOption,
     ConfirmWithinOption,
@@ -13,25 +14,16 @@ from preflight.cli.firewalloptions import (
     ForceOption,
     PostureOption,
 )
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    DryRunOption,
-    KubeadmConfigOption,
-    OutputOption,
-    RoleOption,
-    SourceOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.options import DryRunOption, OutputOption, RoleOption
 
 
 def register(app: typer.Typer) -> None:
     """Adds the sub-command to ``nodeprep firewall``."""
-    app.command("apply")(apply)
+    app.command("apply")(takes_policy(apply))
 
 
 def apply(
+    *,
     role: RoleOption,
     posture: PostureOption = "allow",
     backend: BackendOption = "auto",
@@ -42,11 +34,7 @@ def apply(
     dry_run: DryRunOption = False,
     diff: DiffOption = False,
     force: ForceOption = False,
-    source: SourceOption = None,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    policy: dict[str, Any],
     output: OutputOption = "text",
 ) -> int:
     """Put a role's rules in force, with a rollback armed before.
@@ -54,19 +42,11 @@ def apply(
     Then confirm from a new connection; without that, the old rules come back. Exit: 0 done, or
     nothing to do; 1 refused or rolled back.
     """
-    from preflight.firewall.policy import PolicyRequest
     from preflight.firewall.request import Wanted
     from preflight.runs.firewall_apply import run_apply
 
     wanted = Wanted(
-        policy=PolicyRequest(
-            role=parse_role(role),
-            config=config,
-            kubeadm_config=kubeadm_config,
-            kubernetes_version=kubernetes_version,
-            cni=cni,
-            sources=tuple(source or ()),
-        ),
+        policy=policy_request(role, policy),
         posture=posture,
         backend=backend,
     )

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from preflight.cli.configured import policy_request, takes_policy
 from preflight.cli.firewalloptions import PostureOption
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    KubeadmConfigOption,
-    OutputOption,
-    SourceOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:
     """Adds the sub-command to ``nodeprep firewall``."""
-    app.command("prove")(prove)
+    app.command("prove")(takes_policy(prove))
 
 
 def prove(
+    *,
     role: Annotated[
         str,
         typer.Option(
@@ -45,11 +39,7 @@ def prove(
             help="Every role, pod network, backend and posture, in a sample cluster (minutes).",
         ),
     ] = False,
-    source: SourceOption = None,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    policy: dict[str, Any],
     output: OutputOption = "text",
 ) -> int:
     """Send every port and protocol through the rules, in a namespace, and compare.
@@ -57,22 +47,13 @@ def prove(
     Nothing of this host changes; no root is needed where user namespaces are allowed.
     Exit: 0 the rules let through exactly what the policy admits, 1 they do not.
     """
-    from preflight.firewall.policy import PolicyRequest
     from preflight.runs.firewall_prove import run_prove, run_prove_all
     from rules.errors import UsageError
 
     if every:
-        if any((role, source, config, kubeadm_config, kubernetes_version, cni)):
+        if any((role, *policy.values())):
             raise UsageError("--all has a cluster of its own; it goes with -o alone")
         return run_prove_all(output=output)
     if not role:
         raise UsageError("--role is missing; without it, --all proves every role")
-    request = PolicyRequest(
-        role=parse_role(role),
-        config=config,
-        kubeadm_config=kubeadm_config,
-        kubernetes_version=kubernetes_version,
-        cni=cni,
-        sources=tuple(source or ()),
-    )
-    return run_prove(request, backend=backend, posture=posture, output=output)
+    return run_prove(policy_request(role, policy), backend=backend, posture=posture, output=output)

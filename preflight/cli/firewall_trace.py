@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    KubeadmConfigOption,
-    OutputOption,
-    SourceOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.configured import policy_request, takes_policy
+from preflight.cli.options import OutputOption
 
 
 def register(app: typer.Typer) -> None:
     """Adds the sub-command to ``nodeprep firewall``."""
-    app.command("trace")(trace)
+    app.command("trace")(takes_policy(trace))
 
 
 def trace(
+    *,
     source_address: Annotated[
         str, typer.Option("--from", metavar="ADDR", help="Who sends the packet.")
     ] = "",
@@ -63,11 +57,7 @@ def trace(
     role: Annotated[
         str, typer.Option(metavar="ROLE", help="master, worker, multi-master or etcd.")
     ] = "",
-    source: SourceOption = None,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    policy: dict[str, Any],
     output: OutputOption = "text",
 ) -> int:
     """Say which rule decides about a packet: every table of nft and both iptables.
@@ -92,14 +82,4 @@ def trace(
     )
     if not every:
         return run_trace(question, output=output)
-    from preflight.firewall.policy import PolicyRequest
-
-    request = PolicyRequest(
-        role=parse_role(role),
-        config=config,
-        kubeadm_config=kubeadm_config,
-        kubernetes_version=kubernetes_version,
-        cni=cni,
-        sources=tuple(source or ()),
-    )
-    return run_all_traces(question, request, output=output)
+    return run_all_traces(question, policy_request(role, policy), output=output)

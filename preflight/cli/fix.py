@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli.configured import takes_configuration
 from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
     DryRunOption,
-    KubeadmConfigOption,
     OfflineOption,
     OutputOption,
     PhaseOption,
     RoleOption,
-    VersionOption,
     parse_role,
 )
 
@@ -27,7 +24,9 @@ ForceOption = Annotated[
 
 
 @app.command()
+@takes_configuration
 def fix(
+    *,
     role: RoleOption,
     only: Annotated[str, typer.Option(metavar="ID,..", help="Only what these checks find.")] = "",
     ignore: Annotated[
@@ -58,10 +57,7 @@ def fix(
             "for each.",
         ),
     ] = None,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    flags: dict[str, str],
     output: OutputOption = "text",
 ) -> int:
     """Mend what the checks find, as far as a program can; then judge again.
@@ -87,10 +83,7 @@ def fix(
             regenerate_ssh_host_keys=regenerate_ssh_host_keys,
             install_packages=install_packages,
             offline=offline,
-            config=config,
-            kubeadm_config=kubeadm_config,
-            kubernetes_version=kubernetes_version,
-            cni=cni,
+            **flags,
             output=output,
         ),
         next_steps(next_) if next_ else None,

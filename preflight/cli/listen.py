@@ -6,30 +6,22 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    KubeadmConfigOption,
-    OutputOption,
-    RoleOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.configured import takes_configuration
+from preflight.cli.options import OutputOption, RoleOption, parse_role
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
+@takes_configuration
 def listen(
+    *,
     role: RoleOption,
     key: Annotated[
         str, typer.Option(metavar="FILE", help="The run's key [STATE/probe/key, made if absent].")
     ] = "",
     seconds: Annotated[int, typer.Option(metavar="N", help="Stop after this time.")] = 300,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    flags: dict[str, str],
     output: OutputOption = "text",
 ) -> int:
     """Listen on a role's real ports, TCP and UDP, and answer nodeprep probe.
@@ -46,10 +38,7 @@ def listen(
             role=parse_role(role),
             key=key,
             seconds=seconds,
-            config=config,
-            kubeadm_config=kubeadm_config,
-            kubernetes_version=kubernetes_version,
-            cni=cni,
+            **flags,
             output=output,
         )
     )

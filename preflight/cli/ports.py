@@ -6,29 +6,21 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    KubeadmConfigOption,
-    ReferenceOption,
-    RoleOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.configured import takes_configuration
+from preflight.cli.options import ReferenceOption, RoleOption, parse_role
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
+@takes_configuration
 def ports(
+    *,
     role: RoleOption = "",
     every: Annotated[
         bool, typer.Option("--all", help="Also the rows that only some clusters need.")
     ] = False,
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    flags: dict[str, str],
     output: ReferenceOption = "text",
 ) -> int:
     """List the ports and protocols that a role needs, with their reasons.
@@ -39,10 +31,7 @@ def ports(
 
     return run_ports(
         role=parse_role(role) if role else None,
-        config=config,
-        kubeadm_config=kubeadm_config,
-        kubernetes_version=kubernetes_version,
-        cni=cni,
+        **flags,
         optional=every,
         output=output,
     )

@@ -6,23 +6,16 @@ from typing import Annotated
 
 import typer
 
-from preflight.cli.options import (
-    CniOption,
-    ConfigOption,
-    KubeadmConfigOption,
-    QuietOption,
-    ReportOption,
-    RoleOption,
-    VerboseOption,
-    VersionOption,
-    parse_role,
-)
+from preflight.cli.configured import takes_configuration
+from preflight.cli.options import QuietOption, ReportOption, RoleOption, VerboseOption, parse_role
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
+@takes_configuration
 def probe(
+    *,
     role: RoleOption,
     peer: Annotated[
         list[str] | None,
@@ -37,10 +30,7 @@ def probe(
     card_dir: Annotated[
         str, typer.Option(metavar="DIR", help="The peers' cards, to see which rules they have.")
     ] = "",
-    config: ConfigOption = "",
-    kubeadm_config: KubeadmConfigOption = "",
-    kubernetes_version: VersionOption = "",
-    cni: CniOption = "",
+    flags: dict[str, str],
     output: ReportOption = "text",
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -59,10 +49,7 @@ def probe(
             peers=tuple(peer or ()),
             key=key,
             card_dir=card_dir,
-            config=config,
-            kubeadm_config=kubeadm_config,
-            kubernetes_version=kubernetes_version,
-            cni=cni,
+            **flags,
             output=output,
             quiet=quiet,
             verbose=verbose,
