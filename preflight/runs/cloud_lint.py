@@ -49,11 +49,26 @@ def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) ->
         there = ", ".join(sorted(names))
         raise UsageError(f"--quota: nothing there has {strange[0]!r}; there are {there}")
     errors = sum(one.rule.severity == ERROR for one in found)
-    result: dict[str, Any] = {
+    lines = [
+        printable(f"{one.rule.severity}: {one.file}: {one.where}: {one.message} [{one.rule.id}]")
+        for one in found
+    ]
+    lines.append(
+        f"{len(seen)} document{'s' if len(seen) != 1 else ''}: {errors} errors, "
+        f"{len(found) - errors} warnings"
+    )
+    write(_document(seen, found, ok=not errors), lines, output)
+    for line in partly:
+        say(line)
+    return EXIT_FAILED if errors else EXIT_DONE
+
+
+def _document(seen: list[dict[str, Any]], found: list[Found], *, ok: bool) -> dict[str, Any]:
+    return {
         "schema_version": 1,
         "kind": "CloudLint",
         "files": seen,
-        "ok": not errors,
+        "ok": ok,
         "findings": [
             {
                 "id": one.rule.id,
@@ -67,18 +82,6 @@ def run_lint(files: tuple[str, ...], quotas: tuple[str, ...], *, output: str) ->
             for one in found
         ],
     }
-    lines = [
-        printable(f"{one.rule.severity}: {one.file}: {one.where}: {one.message} [{one.rule.id}]")
-        for one in found
-    ]
-    lines.append(
-        f"{len(seen)} document{'s' if len(seen) != 1 else ''}: {errors} errors, "
-        f"{len(found) - errors} warnings"
-    )
-    write(result, lines, output)
-    for line in partly:
-        say(line)
-    return EXIT_FAILED if errors else EXIT_DONE
 
 
 def _quotas(words: tuple[str, ...]) -> dict[str, int]:

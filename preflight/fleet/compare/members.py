@@ -48,11 +48,21 @@ def odd(deck: Deck) -> Iterator[Judgement]:
 def complete(deck: Deck) -> Iterator[Judgement]:
     """Shape: one judgement for each role that is missing or too many, or one that all are there."""
     roles = _roles(deck)
-    masters, several = roles[Role.MASTER.value], roles[Role.MULTI_MASTER.value]
-    nameless = roles[""]
-    broken = False
+    broken = [
+        *_control_plane(roles[""], roles[Role.MASTER.value], roles[Role.MULTI_MASTER.value]),
+        *_others(deck, roles),
+    ]
+    if broken:
+        yield from broken
+        return
+    counts = [f"{len(items)} {role}" for role, items in sorted(roles.items()) if items]
+    yield passed(f"the roles make up a cluster: {', '.join(counts)}")
+
+
+def _control_plane(
+    nameless: list[Filed], masters: list[Filed], several: list[Filed]
+) -> Iterator[Judgement]:
     if nameless:
-        broken = True
         yield undetermined(
             f"what {named(labels_of(nameless))} is to be is not on the card",
             subject="unknown",
@@ -60,7 +70,6 @@ def complete(deck: Deck) -> Iterator[Judgement]:
             nodes=labels_of(nameless),
         )
     elif not masters and not several:
-        broken = True
         yield failed(
             "no card is of a master or multi-master: there is no control plane",
             subject="control plane",
@@ -70,7 +79,6 @@ def complete(deck: Deck) -> Iterator[Judgement]:
             "--role master",
         )
     if masters and len(masters) + len(several) > 1:
-        broken = True
         yield failed(
             f"{named(labels_of(masters))} is to be the only control plane, and "
             f"{named(labels_of([*masters[1:], *several]))} another",
@@ -81,15 +89,17 @@ def complete(deck: Deck) -> Iterator[Judgement]:
             nodes=labels_of([*masters, *several]),
         )
     if len(several) == 1 and not masters:
-        broken = True
         yield warned(
             f"{several[0].label} is to be one of several masters, and no other is among the cards",
             subject="control plane",
             remedy="add the other masters' cards, or make this one with --role master",
             nodes=labels_of(several),
         )
-    if not nameless and not roles[Role.WORKER.value]:
-        broken = True
+
+
+def _others(deck: Deck, roles: dict[str, list[Filed]]) -> Iterator[Judgement]:
+    """Who is missing beside the control plane."""
+    if not roles[""] and not roles[Role.WORKER.value]:
         yield warned(
             "no card is of a worker: pods would run only on control planes, and these take none "
             "by default",
@@ -97,12 +107,8 @@ def complete(deck: Deck) -> Iterator[Judgement]:
             remedy="add the workers' cards",
         )
     if not roles[Role.ETCD.value] and any(item.card.external_etcd for item in deck.cards):
-        broken = True
         yield warned(
             "the etcd is external, and no card is of one of its members",
             subject="etcd",
             remedy="add the cards of the etcd members: nodeprep facts --card --role etcd",
         )
-    if not broken:
-        counts = [f"{len(items)} {role}" for role, items in sorted(roles.items()) if items]
-        yield passed(f"the roles make up a cluster: {', '.join(counts)}")
