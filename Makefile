@@ -75,8 +75,11 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# Tests start hundreds of processes: what those compile is kept, whatever the caller has set.
+unit pythons: export PYTHONDONTWRITEBYTECODE :=
+
 # Side by side, one more than processors: many tests wait for a kernel, a daemon or a deadline. In
-# the order of their names: those of the fleet by Ansible take longest. JOBS=0: one after the other.
+# the order of tests/conftest.py. JOBS=0: one after the other.
 JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 unit: dev
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder

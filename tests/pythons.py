@@ -13,9 +13,9 @@ from pathlib import Path
 SUPPORTED = ((3, 10), (3, 11), (3, 12), (3, 13))
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
-# Kernel tests and those against other programs judge these and not the interpreter; the
-# installation has its own test.
-SELECTION = "not kernel and not install and not outside"
+# Kernel tests and those against other programs judge these and not the interpreter, of sweeps the
+# other tests of the same code show enough, and the installation has its own test.
+SELECTION = "not kernel and not install and not outside and not sweep"
 
 
 def version_of(program: str) -> tuple[int, int] | None:
@@ -47,11 +47,11 @@ def check(version: tuple[int, int], program: str) -> tuple[int, str]:
     """Installs into an environment of its own and runs the tests: exit code and output."""
     home = CACHE / f"python{version[0]}.{version[1]}"
     python = home / "bin" / "python"
-    pip = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
+    # The pip that runs here, for all: none has to be laid into each environment first.
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "--python"]
     commands = [
-        [program, "-m", "venv", str(home)],
-        [*pip, "--upgrade", "pip>=25.1"],
-        [*pip, "-e", ".", "--group", "dev"],
+        [program, "-m", "venv", "--without-pip", str(home)],
+        [*pip, str(python), "install", "-e", ".", "--group", "portable"],
         [str(python), "-m", "pytest", "-q", "-m", SELECTION, "-p", "no:cacheprovider"],
     ]
     for command in commands:

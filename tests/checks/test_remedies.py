@@ -84,6 +84,7 @@ def commands(said: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [pair for pair in said if is_command(pair[1])]
 
 
+@pytest.mark.outside
 def test_commands_can_be_read_by_a_shell(commands: list[tuple[str, str]]) -> None:
     assert len(commands) > 50
     for id, remedy in commands:

@@ -20,7 +20,10 @@ from tests.nodes import healthy
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-BATCHES = [range(first, first + 25) for first in range(0, 200, 25)]
+BATCHES = [
+    pytest.param(range(first, first + 25), marks=[pytest.mark.sweep] if first else [])
+    for first in range(0, 200, 25)
+]
 CHECK = ("check", "--role", "master", "--offline")
 FLAGS = {"config": "--config", "kubeadm": "--kubeadm-config", "facts": "--facts"}
 VALID = {

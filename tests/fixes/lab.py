@@ -104,7 +104,12 @@ import hashlib, json, os, re, stat, subprocess
 found = {}
 tops = ["/etc", "/opt/cni", "/var/lib/dbus", "/var/lib/kubelet", "/usr/local/bin"]
 # Whatever else is written below /var, /opt and /usr/local is in the upper layers.
-tops += [f"/run/overlay/{name}/upper" for name in ("var", "opt", "usr/local")]
+overlays = ("/var", "/opt", "/usr/local")
+tops += [f"/run/overlay{top}/upper" for top in overlays]
+# The machine's own files are as they were, or there is a copy in the upper layer; some are large.
+def is_lower(path):
+    place = next((top for top in overlays if path.startswith(top + "/")), None)
+    return place and not os.path.lexists(f"/run/overlay{place}/upper{path[len(place):]}")
 for top in tops:
     for directory, names, files in os.walk(top):
         for name in [*names, *files]:
@@ -114,7 +119,8 @@ for top in tops:
             if stat.S_ISLNK(info.st_mode):
                 item.append(os.readlink(path))
             elif stat.S_ISREG(info.st_mode):
-                item.append(hashlib.sha256(open(path, "rb").read()).hexdigest())
+                if not is_lower(path):
+                    item.append(hashlib.sha256(open(path, "rb").read()).hexdigest())
                 item.append(info.st_mtime_ns)
                 item.append({n: os.getxattr(path, n).hex() for n in os.listxattr(path)})
             found[path] = item

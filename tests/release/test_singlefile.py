@@ -15,12 +15,12 @@ from preflight import __version__
 from tests.fixes.cases import CASES
 from tests.fixes.lab import Node
 from tests.kernel import require_kernel
-from tests.pythons import interpreters
+from tests.pythons import SUPPORTED, interpreters
 
 pytestmark = pytest.mark.install
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs/examples/node.json"
-PYTHONS = {**interpreters(), sys.version_info[:2]: sys.executable}
+PYTHONS = sorted({*SUPPORTED, sys.version_info[:2]})
 CHECK = ("check", "--role", "worker", "--facts", str(EXAMPLE), "--quiet")
 SOURCES = ("--source", "masters=192.0.2.0/24", "--source", "pods=10.244.0.0/16")
 NOBODY = 65534
@@ -52,13 +52,24 @@ def cache(tmp_path: Path) -> dict[str, str]:
     return {"NODEPREP_CACHE_DIR": str(tmp_path / "cache")}
 
 
-@pytest.mark.parametrize("version", sorted(PYTHONS), ids=lambda each: f"{each[0]}.{each[1]}")
+@pytest.fixture(scope="module")
+def programs() -> dict[tuple[int, int], str]:
+    """Version -> an interpreter of it. Each is started to ask it, so not while tests are found."""
+    return {**interpreters(), sys.version_info[:2]: sys.executable}
+
+
+@pytest.mark.parametrize("version", PYTHONS, ids=lambda each: f"{each[0]}.{each[1]}")
 def test_it_answers_as_the_installed_command_does(
-    version: tuple[int, int], dist: Path, cache: dict[str, str]
+    version: tuple[int, int],
+    programs: dict[tuple[int, int], str],
+    dist: Path,
+    cache: dict[str, str],
 ) -> None:
     require_kernel()
+    if version not in programs:
+        pytest.skip(f"no Python {version[0]}.{version[1]} on this machine")
     # No network, and -S -E: no package of this interpreter, no variable of the caller.
-    alone: list[str | Path] = ["unshare", "--net", PYTHONS[version], "-S", "-E", dist / "nodeprep"]
+    alone: list[str | Path] = ["unshare", "--net", programs[version], "-S", "-E", dist / "nodeprep"]
     assert run(*alone, "--version", env=cache).stdout == f"nodeprep {__version__}\n"
     installed = run(sys.executable, "-m", "preflight", *CHECK, rc=1, env={"PYTHONPATH": str(ROOT)})
     for _ in range(2):

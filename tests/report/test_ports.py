@@ -40,6 +40,7 @@ def checked(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("name", list(PROFILES))
 def test_the_document_follows_the_published_schema(role: Role, name: str) -> None:

@@ -143,6 +143,7 @@ def test_a_box_outside_the_space_is_refused(box: Box) -> None:
         Space.of([box])
 
 
+@pytest.mark.sweep
 def test_the_work_grows_with_the_boxes_and_not_with_their_square(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_prefix_list_larger_than_a_group_is_refused() -> None:
         cloud_rules("aws", plan)
 
 
+@pytest.mark.sweep
 def test_ten_thousand_nodes_are_two_references_or_refused_with_numbers() -> None:
     few = cluster(cni=TUNNEL)
     nodes = tuple(

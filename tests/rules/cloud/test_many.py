@@ -71,6 +71,7 @@ def lines(cloud: str, count: int, cni: str) -> int:
     return found
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("cni", ["bridge", "flannel"])
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_twice_the_nodes_are_twice_the_work(cloud: str, cni: str) -> None:

@@ -156,6 +156,7 @@ def test_a_rule_without_packets_of_its_own_has_no_witness() -> None:
     assert found.family == 6
 
 
+@pytest.mark.sweep
 def test_ten_thousand_addresses_are_merged_quickly() -> None:
     from time import process_time
 

@@ -57,6 +57,7 @@ def check_host(made: Cluster, plan: CloudPlan) -> None:
             assert pods - host == here - host
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: f"{choice.name}-{choice.mode}")
 def test_a_plan_is_what_hosts_let_in(choice: CniChoice) -> None:
     made = cluster(families=(4, 6), cni=choice, external_etcd=True)

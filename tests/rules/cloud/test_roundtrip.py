@@ -24,6 +24,7 @@ CLOUD_FORMATS = [(cloud, form) for cloud in CLOUDS for form in formats(cloud)]
 TUNNEL = CniChoice("flannel", "vxlan")
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("turn", range(len(CLOUD_FORMATS)))
 def test_every_pod_network(turn: int) -> None:
     """Each plan with one format in turn; NODEPREP_EVERY=1: with all of them."""

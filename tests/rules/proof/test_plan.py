@@ -130,6 +130,7 @@ def test_no_address_of_the_scratch_node_is_one_that_sends() -> None:
     assert len(own) == len(made.layout.ways) + 1
 
 
+@pytest.mark.sweep
 def test_all_cases_cover_every_role_network_backend_and_posture() -> None:
     cases = every_case()
     whole = [case for case in cases if case.depth is not Depth.ENDS]

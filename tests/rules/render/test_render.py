@@ -73,6 +73,7 @@ def test_a_long_list_is_a_set_and_a_short_one_is_not() -> None:
             assert all(len(name) <= 29 for name in sets)  # and two for the one that is swapped in
 
 
+@pytest.mark.sweep
 def test_ten_thousand_nodes_cost_no_rule_each() -> None:
     nodes = tuple(
         Node(f"w{number}", Role.WORKER, (ip_address((10 << 24) + 2 * number),))

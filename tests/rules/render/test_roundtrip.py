@@ -106,6 +106,7 @@ def test_all_pod_networks_at_once(role: Role, target: str, posture: Posture) -> 
     check(all_networks_at_once(role), target, posture)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("turn", range(len(TARGET_POSTURES)))
 def test_every_role_and_pod_network(turn: int) -> None:
     """Each policy with one target and posture in turn; NODEPREP_EVERY=1: with all of them."""
