@@ -100,7 +100,10 @@ def test_kubesprays_inventory_with_a_user_who_has_sudo(lab: Lab) -> None:
 
 def test_a_fleet_with_capitals_is_probed(lab: Lab) -> None:
     place = lab.place / "fleet"
-    variables = {"nodeprep_fleet_dir": str(place), "nodeprep_fleet_listen_seconds": "120"}
+    variables: dict[str, Any] = {
+        "nodeprep_fleet_dir": str(place),
+        "nodeprep_fleet_listen_seconds": "120",
+    }
     lab.play("fleet", KUBESPRAY, **variables)
     for name, peer in (("M1", "e1"), ("E1", "m1")):
         report = (place / "gathered" / f"{name}.probe.json").read_text()

@@ -44,25 +44,28 @@ def roles(groups, hostvars=None):
     return found
 
 
-def nodes(groups, hostvars, cards=None, pod_subnet="", mask4=24, mask6=64):
+def nodes(groups, hostvars, cards=None, pod_subnet="", mask4=24, mask6=64, subnets=""):
     """The C(nodes) of a cluster file: a list of name, role, addresses and, if any, podSubnet.
 
     A name is in lower case, as the kubelet's is. An address is the inventory's
     (C(nodeprep_addresses), C(ip) and C(ip6), C(access_ip), an address in C(ansible_host) that is
-    the host's alone), else that of the host's card. A pod range is C(nodeprep_pod_cidr), else the
-    one that the card says the node has already, else the first that nobody has.
+    the host's alone), else that of the host's card; where C(subnets), the ranges of the cluster,
+    are of two families and the inventory has one, the card has the other. A pod range is
+    C(nodeprep_pod_cidr), else the one that the card says the node has already, else the first that
+    nobody has.
     """
     cards = cards or {}
     role_of = roles(groups, hostvars)
     # Each look at a host's variables puts all of them together.
     said = {host: hostvars[host] for host in role_of if host in hostvars}
     reached = _reached(said)
+    families = {each.version for each in _networks(subnets, "the cluster's ranges")}
     found = {}
     for host, role in role_of.items():
         found[host] = {
             "name": str(_said(said, host, "nodeprep_node_name") or host).lower(),
             "role": role,
-            "addresses": _addresses(host, said, reached, cards.get(host) or {}),
+            "addresses": _addresses(host, said, reached, cards.get(host), families),
         }
     wide = _networks(pod_subnet, "the pods' range")
     hosts = [host for host, role in role_of.items() if role != "etcd"]
@@ -192,10 +195,20 @@ def _networks(text, what):
         raise AnsibleFilterError(f"{what}: {error}") from error
 
 
-def _addresses(host, hostvars, reached, card):
+def _addresses(host, hostvars, reached, card, families):
     found = _told(host, hostvars, reached)
-    if not found and isinstance(card.get("addresses"), list):
-        found = [str(each) for each in card["addresses"]]
+    had = (card or {}).get("addresses")
+    had = [str(each) for each in had] if isinstance(had, list) else []
+    if not found:
+        found = had
+    elif len(families) > 1 and not _said(hostvars, host, "nodeprep_addresses"):
+        untold = families - {_version(each) for each in found}
+        if untold and card is None:
+            raise AnsibleFilterError(
+                f"no IPv{min(untold)} address of {host} is known, and the cluster has both "
+                "families: give it ip and ip6, or run the play without --limit"
+            )
+        found = found + [each for each in had if _version(each) in untold]
     if not found:
         raise AnsibleFilterError(
             f"no address of {host} is known: give it the variable ip, or let the play reach it"
@@ -240,6 +253,10 @@ def _is_address(value):
     except ValueError:
         return False
     return True
+
+
+def _version(address):
+    return ipaddress.ip_address(str(address)).version
 
 
 def _spelt(address):
