@@ -20,6 +20,8 @@ from preflight.fleet.sampling import plan
 from tests.fleet.decks import card, filed, healthy, write
 from tests.fleet.gatherings import reach, report
 
+pytestmark = pytest.mark.sweep
+
 
 class Counter:
     """Counts every call that Python sees, of Python's functions and of C's."""
