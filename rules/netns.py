@@ -228,7 +228,8 @@ def configure(lines: list[str]) -> None:
 
 
 def setting(name: str, value: int) -> None:
-    """A kernel setting of this namespace; one that the kernel lacks (no IPv6) is passed over."""
+    """A kernel setting of this namespace; one that the kernel lacks (no IPv6) is passed over.
+    Raises CommandError where it cannot be written."""
     try:
         with open(f"/proc/sys/{name}", "w", encoding="ascii") as stream:
             stream.write(str(value))

@@ -75,7 +75,8 @@ class Store:
         self.path = self.root / subject
 
     def make(self, *parts: str) -> Path:
-        """The subject's directory, or one below it, made where it is missing."""
+        """The subject's directory, or one below it, made where it is missing. Raises StateError
+        where it cannot be made."""
         place = self.path.joinpath(*parts)
         try:
             for directory in (self.root, self.path, place):
@@ -120,7 +121,8 @@ class Store:
         self.write_text(name, text)
 
     def write_text(self, name: str, text: str, *, mode: int = 0o600) -> Path:
-        """Writes a file by rename, unless it already says so; its path."""
+        """Writes a file by rename, unless it already says so; its path. Raises StateError where it
+        cannot."""
         path = self.path / name
         self.make(*Path(name).parent.parts)
         try:
@@ -135,7 +137,7 @@ class Store:
         return UnreadableError(f"{self.path / name}: is damaged; remove it")
 
     def remove(self, name: str) -> bool:
-        """Removes a file; whether it was there."""
+        """Removes a file; whether it was there. Raises StateError where it cannot."""
         try:
             (self.path / name).unlink()
         except (FileNotFoundError, NotADirectoryError):
@@ -146,7 +148,8 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, *, timeout_s: float = 10.0) -> Iterator[None]:
-        """Held by one process at a time; the kernel lets go of it when that process ends."""
+        """Held by one process at a time; the kernel lets go of it when that process ends. Raises
+        StateError where another holds it too long."""
         path = self.make() / "lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -39,7 +39,7 @@ def write(
     result: Mapping[str, Any],
     directory: str = DEFAULT_CACHE_DIR,
 ) -> str:
-    """Keeps the final result of an ADD; the path."""
+    """Keeps the final result of an ADD; the path. Raises CacheError where it cannot be written."""
     body: dict[str, Any] = {
         "kind": KIND,
         "containerId": attachment.container,
@@ -82,7 +82,7 @@ def read(
 
 
 def remove(network: str, attachment: Attachment, directory: str = DEFAULT_CACHE_DIR) -> bool:
-    """Forgets an attachment; whether there was one."""
+    """Forgets an attachment; whether there was one. Raises CacheError where it cannot."""
     path = cache_path(network, attachment, directory)
     try:
         os.unlink(path)

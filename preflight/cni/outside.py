@@ -15,7 +15,8 @@ _DNS_PORT = 53
 
 
 def parse_outside(word: str) -> Outside:
-    """``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``."""
+    """``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``. Raises UsageError for what is none, or
+    nothing that a pod could reach."""
     host, port = word, 0
     head, colon, tail = word.rpartition(":")
     if colon and tail.isdecimal() and (word.startswith("[") or head.count(":") == 0):

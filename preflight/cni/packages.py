@@ -43,7 +43,7 @@ def plugins_package() -> Package:
 
 
 def read(name: str) -> str | None:
-    """``installed``, or None."""
+    """``installed``, or None. Raises PackageError where the package manager cannot tell."""
     manager, _, package = name.partition(":")
     try:
         return INSTALLED if packages.installed(manager, package) else None
@@ -52,7 +52,8 @@ def read(name: str) -> str | None:
 
 
 def write(name: str, state: str | None) -> None:
-    """Installs or removes it. A package that others need by now stays."""
+    """Installs or removes it. A package that others need by now stays. Raises PackageError where it
+    cannot be told or installed."""
     if read(name) == state:
         return
     manager, _, package = name.partition(":")

@@ -168,7 +168,8 @@ def _network(word: str) -> IPNetwork:
 
 
 def node_ranges(settings: Settings, index: int) -> tuple[IPNetwork, ...]:
-    """The ``index``-th range (from 0) of the cluster's, as kube-controller-manager cuts it."""
+    """The ``index``-th range (from 0) of the cluster's, as kube-controller-manager cuts it. Raises
+    UsageError where the cluster has no range, or none of that number."""
     found: list[IPNetwork] = []
     for subnet in settings.cluster.pod_subnets:
         bits = settings.node_subnet_bits[0 if subnet.version == 4 else 1]

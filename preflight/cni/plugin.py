@@ -17,7 +17,8 @@ _ANY_CODE = range(-64, 256)
 
 
 def find_plugin(kind: str, plugin_dirs: tuple[str, ...]) -> str:
-    """The path of a plugin, looked for as libcni does: the first regular file of that name."""
+    """The path of a plugin, looked for as libcni does: the first regular file of that name. Raises
+    PluginFailure where there is none, or the name is no file's."""
     if not kind or "/" in kind or kind in (".", ".."):
         raise PluginFailure(kind, "find", 0, f"invalid plugin name: {kind!r}")
     for directory in plugin_dirs:

@@ -63,7 +63,8 @@ def _named(links: dict[str, list[tuple[str, str]]]) -> list[tuple[str, list[tupl
 
 
 def network_file(link: str) -> str:
-    """The name of the .network file by which systemd-networkd has set a link up."""
+    """The name of the .network file by which systemd-networkd has set a link up. Raises
+    CommandError where networkctl does not tell, UsageError where networkd does not manage it."""
     try:
         text = run(["networkctl", "status", "--no-pager", link], timeout_s=_TIMEOUT_S).stdout
     except CommandError as error:
@@ -74,7 +75,8 @@ def network_file(link: str) -> str:
 
 
 def parse_network_file(text: str, link: str) -> str:
-    """``Network File: /etc/systemd/network/10-lan.network`` -> ``10-lan.network``."""
+    """``Network File: /etc/systemd/network/10-lan.network`` -> ``10-lan.network``. Raises
+    UsageError where networkd does not manage the link."""
     match = re.search(r"^\s*Network File: (\S+\.network)\s*$", text, re.MULTILINE)
     if match is None:
         raise UsageError(f"networkd does not manage {link}: choose another --routes")

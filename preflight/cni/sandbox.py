@@ -70,7 +70,8 @@ def sandbox_status(socket: str, sandbox_id: str) -> Sandbox:
 
 
 def parse_status(answer: bytes, sandbox_id: str) -> Sandbox:
-    """PodSandboxStatusResponse with ``info`` -> Sandbox."""
+    """PodSandboxStatusResponse with ``info`` -> Sandbox. Raises RuntimeFailure where it does not
+    name the network namespace, WireError where it is no such message."""
     response = parse_message(answer)
     addresses: list[str] = []
     for status in blobs(response, 1):

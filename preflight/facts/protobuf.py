@@ -47,7 +47,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def parse_message(data: bytes) -> Message:
-    """Field number -> its values in order: numbers as int, everything with a length as bytes."""
+    """Field number -> its values in order: numbers as int, everything with a length as bytes.
+    Raises WireError where it is none."""
     message: Message = {}
     at = 0
     while at < len(data):
@@ -71,7 +72,8 @@ def parse_message(data: bytes) -> Message:
 
 
 def number(message: Message, field: int) -> int:
-    """The last value of a numeric field, 0 where it is left out (proto3's default)."""
+    """The last value of a numeric field, 0 where it is left out (proto3's default). Raises
+    WireError where the field is no number."""
     value = message.get(field, [0])[-1]
     if not isinstance(value, int):
         raise WireError(f"field {field} is not a number")
@@ -79,7 +81,7 @@ def number(message: Message, field: int) -> int:
 
 
 def blobs(message: Message, field: int) -> list[bytes]:
-    """All values of a field that has a length."""
+    """All values of a field that has a length. Raises WireError where it is a number."""
     values = [value for value in message.get(field, []) if isinstance(value, bytes)]
     if len(values) != len(message.get(field, [])):
         raise WireError(f"field {field} is a number")

@@ -25,7 +25,8 @@ class Wanted:
 def make_request(
     wanted: Wanted, *, exact: bool, confirm_within_s: float = 0.0, force: bool = False
 ) -> Request:
-    """What the firewall part is asked for, with the operator's own connection."""
+    """What the firewall part is asked for, with the operator's own connection. Raises UsageError
+    for a posture that is none, and as ``load_policy``."""
     from preflight import __version__
     from rules.lifecycle.session import operator_session
     from rules.render import Posture

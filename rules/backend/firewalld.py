@@ -47,7 +47,8 @@ class Firewalld:
         return for_version(artefact, numbers, enforce=enforce)
 
     def read(self) -> Own:
-        """Our files, and whether what is in force is what they say."""
+        """Our files, and whether what is in force is what they say. Raises CommandError where
+        firewalld does not tell."""
         if find_program("firewall-cmd") is None:
             raise CommandError("absent", "firewall-cmd is not installed")
         own = {
@@ -89,7 +90,8 @@ class Firewalld:
         )
 
     def load(self, texts: Texts, live: Own) -> None:
-        """Writes the files, lets firewalld check them, and reloads."""
+        """Writes the files, lets firewalld check them, and reloads. Raises BackendError where
+        firewalld refuses."""
         try:
             self._write(self.preview(texts))
             run(["firewall-cmd", "--check-config"], timeout_s=LOAD_TIMEOUT_S)
@@ -99,7 +101,8 @@ class Firewalld:
             raise BackendError(f"firewalld did not take the rules: {error}") from error
 
     def restore(self, own: Own) -> None:
-        """Makes our files be ``own``, and reloads where firewalld runs."""
+        """Makes our files be ``own``, and reloads where firewalld runs. Raises BackendError where
+        firewalld refuses."""
         try:
             if self._write(own) or self.read().get(RUNTIME, _IN_FORCE) != _IN_FORCE:
                 _reload(needed=False)

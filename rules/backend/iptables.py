@@ -119,7 +119,8 @@ class Iptables:
         return own | text.parse_sets(sets)
 
     def load(self, texts: Texts, live: Own) -> None:
-        """Sets, IPv4, IPv6, and then the sets go that no rule names any more."""
+        """Sets, IPv4, IPv6, and then the sets go that no rule names any more. Raises BackendError
+        where a program refuses."""
         try:
             self._load_sets(texts)
             for family in families():
@@ -131,7 +132,8 @@ class Iptables:
         _destroy([name for name in _sets() if name.removeprefix("ipset ") not in kept])
 
     def restore(self, own: Own) -> None:
-        """Makes what is ours be ``own``, a family at a time."""
+        """Makes what is ours be ``own``, a family at a time. Raises BackendError where a program
+        refuses."""
         try:
             if sets := text.sets_text(own, _sets()):
                 self._run_loader("restore.ipset", 0, sets)
@@ -218,7 +220,8 @@ class Iptables:
 
 
 def legacy_tables(family: int) -> tuple[str, ...]:
-    """The legacy tables that exist in this network namespace; reading the list makes none."""
+    """The legacy tables that exist in this network namespace; reading the list makes none. Raises
+    CommandError where it cannot be read."""
     path = "/proc/net/ip_tables_names" if family == 4 else "/proc/net/ip6_tables_names"
     try:
         with open(path, encoding="ascii") as stream:

@@ -32,7 +32,8 @@ class Nftables:
         return ""
 
     def read(self) -> Own:
-        """Our table as nft lists it; nothing where there is none."""
+        """Our table as nft lists it; nothing where there is none. Raises CommandError where nft
+        does not tell."""
         done = run(_LIST, timeout_s=READ_TIMEOUT_S, ok=(0, 1))
         if done.returncode == 0:
             return {OBJECT: normal(done.stdout)}

@@ -56,7 +56,8 @@ class Ufw:
         return ""
 
     def read(self) -> Own:
-        """Our blocks and files, and our rules in ufw's chains."""
+        """Our blocks and files, and our rules in ufw's chains. Raises CommandError where ufw is not
+        installed."""
         if find_program("ufw") is None:
             raise CommandError("absent", "ufw is not installed")
         own: Own = {}
@@ -109,7 +110,7 @@ class Ufw:
         return {**self.preview(texts), IN_FORCE: self._tagged(printed)}
 
     def load(self, texts: Texts, live: Own) -> None:
-        """Writes blocks and files, and reloads."""
+        """Writes blocks and files, and reloads. Raises BackendError where ufw refuses."""
         try:
             if "inactive" in run(["ufw", "status"], timeout_s=READ_TIMEOUT_S).stdout:
                 raise BackendError("ufw is not enabled; run: ufw enable")
@@ -120,7 +121,8 @@ class Ufw:
             raise BackendError(f"ufw did not take the rules: {error}") from error
 
     def restore(self, own: Own) -> None:
-        """Makes our blocks and files be ``own``, and reloads."""
+        """Makes our blocks and files be ``own``, and reloads. Raises BackendError where ufw
+        refuses."""
         try:
             if self._write(own) or self._in_force() != own.get(IN_FORCE, ""):
                 _reload()

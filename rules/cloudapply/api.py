@@ -98,7 +98,7 @@ class Ec2:
         return answer
 
     def every(self, operation: str, field: str, **arguments: Any) -> list[dict[str, Any]]:
-        """What all pages of an answer list under ``field``."""
+        """What all pages of an answer list under ``field``. Raises CloudError."""
         try:
             pages = self._client.get_paginator(operation).paginate(**arguments)
             return [item for page in pages for item in page.get(field) or ()]
@@ -108,7 +108,8 @@ class Ec2:
             raise CloudError(_failure(_action(operation), error)) from error
 
     def wait_for_group(self, group_id: str) -> None:
-        """Until EC2 knows a group that it made: what it says is not at once true everywhere."""
+        """Until EC2 knows a group that it made: what it says is not at once true everywhere. Raises
+        CloudError where it never does."""
         try:
             self._client.get_waiter("security_group_exists").wait(GroupIds=[group_id])
         except self._failed as error:

@@ -109,7 +109,8 @@ def _file_changes(store: Store, applied: Applied | None) -> tuple[Change, ...]:
 
 
 def persist(store: Store, applied: Applied | None) -> bool:
-    """Makes the next boot load ``applied`` (None: nothing of ours); whether anything changed."""
+    """Makes the next boot load ``applied`` (None: nothing of ours); whether anything changed.
+    Raises StateError where a file cannot be written, or systemd does not read it."""
     changes = _file_changes(store, applied)
     unit = str(Path(UNIT_DIRECTORY) / UNIT)
     try:

@@ -128,7 +128,7 @@ def read_service(name: str, text: str, source: str) -> Service:
 
 
 def read_ipset(name: str, text: str, source: str) -> IpSetFile:
-    """An ipset's file."""
+    """An ipset's file. Raises ConfigError where it is none."""
     element = root(text, source, "ipset")
     options = {child.get("name"): child.get("value", "") for child in element.iter("option")}
     family = 6 if options.get("family") == "inet6" else 4

@@ -71,7 +71,7 @@ class _Parts:
         self._own: list[str] | None = None
 
     def take(self, words: list[str]) -> None:
-        """Reads all the words of one rule."""
+        """Reads all the words of one rule. Raises ValueError for a rule that is cut off."""
         current: list[str] | None = None
         place = 0
         while place < len(words):

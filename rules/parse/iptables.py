@@ -78,7 +78,7 @@ class _Table:
         self.lines: dict[str, list[tuple[str, Line]]] = {}
 
     def take(self, line: str) -> None:
-        """A ``:CHAIN POLICY`` or an ``-A CHAIN`` line."""
+        """A ``:CHAIN POLICY`` or an ``-A CHAIN`` line. Raises ValueError for any other."""
         if line[0] == ":" and (found := _CHAIN.match(line)):
             self.policies[found[1]] = found[2]
             return

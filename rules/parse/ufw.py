@@ -103,7 +103,8 @@ class _Table:
         self._policies["FORWARD"] = "DROP"
 
     def read(self, text: str, source: str) -> None:
-        """The filter table of one file; what it holds of others does not decide."""
+        """The filter table of one file; what it holds of others does not decide. Raises ConfigError
+        with the line."""
         table = ""
         for number, line in enumerate(text.splitlines(), start=1):
             line = line.strip()
@@ -138,7 +139,8 @@ class _Table:
             self._add(chain, rest)
 
     def run(self, commands: Iterable[str]) -> None:
-        """Lines of ufw, in its full syntax, as far as renderers write it."""
+        """Lines of ufw, in its full syntax, as far as renderers write it. Raises ConfigError for
+        one that is not understood."""
         for command in commands:
             words = " ".join(shlex.split(command, comments=True))
             if not words or words == "ufw reload":

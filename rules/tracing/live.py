@@ -97,7 +97,8 @@ def _ipsets() -> dict[str, IpSet]:
 
 
 def local_addresses() -> tuple[IPv4Interface | IPv6Interface, ...]:
-    """The addresses of this host's interfaces, with their prefixes."""
+    """The addresses of this host's interfaces, with their prefixes. Raises CommandError where ip
+    does not tell."""
     done = run(["ip", "-j", "address"], timeout_s=_TIMEOUT_S)
     try:
         return tuple(

@@ -120,7 +120,7 @@ def _remove_acl(descriptor: int) -> None:
 
 
 def clean(name: str) -> None:
-    """Removes what a run that was killed left beside the file."""
+    """Removes what a run that was killed left beside the file. Raises FixError."""
     try:
         os.unlink(temporary(name))
     except (FileNotFoundError, NotADirectoryError):
@@ -143,7 +143,7 @@ def missing_directories(name: str) -> list[str]:
 
 
 def make_directories(directories: list[str]) -> None:
-    """Makes them, mode 0755."""
+    """Makes them, mode 0755. Raises FixError."""
     for directory in directories:
         try:
             os.mkdir(directory)

@@ -23,7 +23,8 @@ def default_path() -> Path:
 
 
 def make_key(path: str = "") -> Path:
-    """The key's file; makes it (mode 0600, random) where it is not there."""
+    """The key's file; makes it (mode 0600, random) where it is not there. Raises ConfigError where
+    it cannot be written."""
     place = Path(path) if path else default_path()
     # Not Path.exists: where a directory may not be looked into, it raises.
     if os.path.exists(place):

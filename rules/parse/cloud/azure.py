@@ -141,7 +141,8 @@ def _renamed(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def script(text: str, source: str) -> tuple[FoundGroup, ...]:
-    """A script that ``rules.render.cloud.azure`` wrote; of other commands nothing is known."""
+    """A script that ``rules.render.cloud.azure`` wrote; of other commands nothing is known. Raises
+    ConfigError with the line."""
     rules: dict[str, list[_Said]] = {}
     tags: dict[str, dict[str, str]] = {}
     flags = {

@@ -64,7 +64,8 @@ def terraform(text: str, source: str) -> tuple[FoundGroup, ...]:
 
 
 def script(text: str, source: str) -> tuple[FoundGroup, ...]:
-    """A script that ``rules.render.cloud.gcp`` wrote; of other commands nothing is known."""
+    """A script that ``rules.render.cloud.gcp`` wrote; of other commands nothing is known. Raises
+    ConfigError with the line."""
     made: list[tuple[str, dict[str, Any]]] = []
     fields = {
         "source-tags": "sourceTags", "source-ranges": "sourceRanges", "target-tags": "targetTags",

@@ -73,7 +73,8 @@ def resources(text: str, source: str) -> tuple[Resource, ...]:
 
 
 def json_resources(document: Any, source: str) -> tuple[Resource, ...]:
-    """Every resource of a file of Terraform's JSON syntax, read as JSON."""
+    """Every resource of a file of Terraform's JSON syntax, read as JSON. Raises ConfigError where
+    it is none."""
     kinds = document.get("resource", {}) if isinstance(document, dict) else None
     found: list[Resource] = []
     for kinds_of in kinds if isinstance(kinds, list) else [kinds]:
