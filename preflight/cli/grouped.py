@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any
 
 Command = Callable[..., int]
 
@@ -26,8 +26,7 @@ def grouped(
     """
 
     def decorate(command: Command) -> Command:
-        own = inspect.signature(command).parameters
-        hints = get_type_hints(command, include_extras=True)
+        own = inspect.signature(command, eval_str=True).parameters
 
         @wraps(command)
         def called(**given: Any) -> int:
@@ -47,7 +46,7 @@ def grouped(
                     for option, (kind, default) in options.items()
                 ]
             else:
-                parameters.append(one.replace(kind=keyword, annotation=hints[name]))
+                parameters.append(one.replace(kind=keyword))
         # What typer reads.
         called.__dict__["__signature__"] = inspect.Signature(parameters, return_annotation=int)
         called.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
