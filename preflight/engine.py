@@ -225,7 +225,9 @@ def judge(
         if error.unknown.reason == "not-asked":
             judgements.append(Judgement(Status.SKIP, error.unknown.message))
         else:
-            judgements.append(undetermined(f"{reason}: {error.unknown.message}"))
+            judgements.append(
+                undetermined(f"{reason}: {error.unknown.message}", remedy=error.remedy)
+            )
     except _OutOfTime:
         judgements.append(undetermined(f"the check did not end within {limit_s:g} s"))
     except Exception as error:  # noqa: BLE001  (one broken check must not hide the others)

@@ -171,6 +171,11 @@ def _other_name(lookup: NameLookup, name: str) -> Judgement | None:
     return undetermined(f"the facts hold a lookup of {lookup.name} and none of {name}")
 
 
+NAME_IN_HOSTS = (
+    "let a name server be reached, or put a line with this node's address and name into /etc/hosts"
+)
+
+
 @check(
     "hostname-resolves",
     fix="hostname-resolves",
@@ -187,7 +192,7 @@ def hostname_resolves(facts: Facts, target: Target) -> Iterator[Judgement]:
         yield fault
         return
     name = wanted_name(facts, target)
-    lookup = known(known(facts.identity).hostname_lookup)
+    lookup = known(known(facts.identity).hostname_lookup, remedy=NAME_IN_HOSTS)
     own = own_addresses(facts)
     foreign = [address for address in lookup.addresses if not is_own(address, own)]
     real = [address for address in lookup.addresses if address in own and not address.is_loopback]
@@ -227,6 +232,12 @@ def _foreign_by_server(facts: Facts, own: frozenset[IPAddress]) -> bool:
     )
 
 
+WITHOUT_NAME_SERVER = (
+    "let a name server be reached; without one, compare the cards of all nodes (nodeprep compare), "
+    "and check with --offline, which asks none"
+)
+
+
 @check(
     "hostname-unique",
     title="No other machine has the name",
@@ -242,7 +253,7 @@ def hostname_unique(facts: Facts, target: Target) -> Iterator[Judgement]:
     if fault := _usable(facts, target):
         yield fault
         return
-    answer = known(known(facts.identity).name_server_lookup)
+    answer = known(known(facts.identity).name_server_lookup, remedy=WITHOUT_NAME_SERVER)
     if other := _other_name(answer, wanted_name(facts, target)):
         yield other
         return

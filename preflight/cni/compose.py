@@ -250,8 +250,8 @@ def _host_local(wanted: Wanted) -> Json:
     subnets = wanted.subnets
     if not subnets:
         raise UsageError(
-            "the node's own pod range is not known: give --pod-cidr, or name the node with its "
-            "podSubnet in the cluster file"
+            "the node's own pod range is not known: give --pod-cidr, such as 10.244.1.0/24, or "
+            "name the node with its podSubnet in the cluster file"
         )
     families: list[int] = [item.version for item in subnets]
     if len(set(families)) != len(families):

@@ -35,6 +35,8 @@ OWN = (
     "cni-leases-live",
     "cni-product-ready",
 )
+# By the cluster's ranges, for which the configuration's own must not stand in.
+JUDGES_RANGES = "cni-conf-valid"
 
 
 def examine(
@@ -46,7 +48,7 @@ def examine(
 ) -> list[Finding]:
     """Every finding of these checks (or those of ``names``) on this host.
 
-    ``network`` fills in ranges that nobody said.
+    ``network`` fills in ranges that nobody said, except for the check that judges it by them.
     """
     from preflight.checks.registry import registry
     from preflight.engine import run_checks
@@ -54,12 +56,18 @@ def examine(
     from preflight.facts.host import Host
     from preflight.target import Phase, Target, choose_version
 
-    settings = with_ranges(settings, network)
-    facts = collect(Host(offline=True, probe_ports="port-free" in names), settings)
-    version, source = choose_version(settings, facts)
-    target = Target(role, Phase.BEFORE, version, settings, source)
-    checks = registry()
-    return run_checks(facts, target, [checks[name] for name in names or (*OWN, *AROUND)])
+    filled = with_ranges(settings, network)
+    facts = collect(Host(offline=True, probe_ports="port-free" in names), filled)
+    version, source = choose_version(filled, facts)
+    checks, asked = registry(), names or (*OWN, *AROUND)
+    found: list[Finding] = []
+    for said, wanted in (
+        (filled, [name for name in asked if name != JUDGES_RANGES]),
+        (settings, [name for name in asked if name == JUDGES_RANGES]),
+    ):
+        target = Target(role, Phase.BEFORE, version, said, source)
+        found += run_checks(facts, target, [checks[name] for name in wanted])
+    return sorted(found, key=lambda finding: asked.index(finding.id))
 
 
 def with_ranges(settings: Settings, network: NetworkConfig | None) -> Settings:

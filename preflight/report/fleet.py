@@ -48,8 +48,10 @@ class CompareReport:
     def heading(self) -> str:
         """The first line for a person."""
         count = len(self.nodes)
-        said = f"{count} node{'' if count == 1 else 's'} of the cluster {self.cluster}, compared"
-        return ". ".join([said, *self.notes])
+        nodes = f"{count} node{'' if count == 1 else 's'}"
+        # No cluster has a name where no card is usable.
+        place = f" of the cluster {self.cluster}" if self.cluster else ""
+        return ". ".join([f"{nodes}{place}, compared", *self.notes])
 
     @property
     def properties(self) -> dict[str, str]:

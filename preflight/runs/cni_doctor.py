@@ -35,10 +35,14 @@ def run_doctor(
     watch = Stopwatch()
     settings = configuration.load(config=config, kubeadm_config=kubeadm_config)
     configuration.print_warnings(settings)
+    node: NodeNetwork | None = None
+    absent = ""
     try:
-        node: NodeNetwork | None = place.node()
-    except (ConfigError, NoNetwork):
-        node = None  # which the checks say in their own words
+        node = place.node()
+    except NoNetwork as error:
+        absent = str(error)
+    except ConfigError:
+        pass  # which the checks say in their own words
     network = None if node is None else node.network
     findings = examine(settings, network)
     causes = [*_drift(), *_runtime(settings, network)]
@@ -49,6 +53,8 @@ def run_doctor(
         causes += _status(node.network, Caller(node.plugin_dirs, place.cache_dir))
         pods = examine_pods(node.network, Caller(node.plugin_dirs, place.cache_dir), places)
     healthy = _verdict(findings, causes, pods)
+    if absent and healthy:
+        healthy = None  # nothing is wrong, and nothing is there
     document = {
         "schema_version": 1,
         "kind": "PodNetworkDiagnosis",
@@ -68,7 +74,7 @@ def run_doctor(
         ],
         "duration_ms": round(watch.ms, 1),
     }
-    write(document, _lines(findings, causes, pods, healthy), output)
+    write(document, _lines(findings, causes, pods, healthy, absent), output)
     return {True: EXIT_DONE, False: EXIT_FAILED, None: EXIT_UNDETERMINED}[healthy]
 
 
@@ -152,8 +158,9 @@ def _lines(
     causes: list[Cause],
     pods: tuple[LivePod, ...],
     healthy: bool | None,
+    absent: str,
 ) -> list[str]:
-    lines = []
+    lines = [f"UNKNOWN there is no pod network to look at: {absent}"] if absent else []
     unknown = [item for item in findings if item.status is Status.UNKNOWN]
     for item in [*failing(findings), *unknown]:
         lines.append(f"{item.status.value.upper():8}{item.id}  {item.message}")
@@ -166,5 +173,6 @@ def _lines(
             lines.append(f"        fix: {cause.remedy}")
     words = {True: "healthy", False: "not healthy", None: "undetermined"}
     passed = sum(item.status is Status.PASS for item in findings)
-    lines.append(f"{words[healthy]}: {passed} findings passed, {len(pods)} live pods looked at")
+    living = f"{len(pods)} live pod{'' if len(pods) == 1 else 's'}"
+    lines.append(f"{words[healthy]}: {passed} findings passed, {living} looked at")
     return [printable(line) for line in lines]

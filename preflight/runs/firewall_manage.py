@@ -52,7 +52,7 @@ def run_rollback(*, pending_id: str, output: str) -> int:
 def run_status(*, output: str) -> int:
     """Prints what is in force and whether it is still as it was applied."""
     from preflight.report import firewall as report
-    from rules.lifecycle.manage import status
+    from rules.lifecycle.manage import DIFFERENCE, status
 
     check_format(output)
     found = status(Store(SUBJECT))
@@ -81,6 +81,7 @@ def run_status(*, output: str) -> int:
         elif found.drift:
             lines.append("not as it was applied:")
             lines += report.change_lines(found.drift, diff=False)
+            lines.append(f"{DIFFERENCE}, with the options of the first time")
     if found.pending is not None:
         lines.append(f"not confirmed: rolled back after {found.pending.until}")
     write(document, lines, output)

@@ -191,13 +191,13 @@ class Verdict:
 def verify(request: Request, store: Store) -> tuple[Verdict, ...]:
     """Whether what is in force is what this policy asks for, and stays. Changes nothing."""
     plan = make_plan(request, store)
-    found = [_verify_rules(plan)]
+    applied = read_applied(store)
+    found = [_verify_rules(plan, applied)]
     found += [Verdict("owner", False, warning) for warning in plan.choice.warnings]
     if plan.pending is not None:
         until = plan.pending.until
         found.append(Verdict("confirmed", False, f"nobody has confirmed it yet (until {until})"))
     else:
-        applied = read_applied(store)
         kept = applied is not None and is_persistent(store, applied)
         found.append(Verdict("persistent", kept, "loaded at boot" if kept else _lost(store)))
     if request.session is not None:
@@ -264,11 +264,19 @@ def _verify_space(request: Request) -> Verdict:
     return Verdict("space", True, f"every source, protocol and port: this host {words}")
 
 
-def _verify_rules(plan: Plan) -> Verdict:
+# Where to look and what to do; what is needed are the options of the apply before.
+DIFFERENCE = "nodeprep firewall plan --diff shows how, and nodeprep firewall apply mends it"
+
+
+def _verify_rules(plan: Plan, applied: Applied | None) -> Verdict:
     name = plan.choice.backend
     if not plan.rules_change:
         return Verdict("rules", True, f"what {name} holds is what the policy asks for")
     if plan.wanted is None:
         return Verdict("rules", None, "no scratch network namespace can be made to compare in")
     objects = ", ".join(change.object for change in plan.changes[:4])
-    return Verdict("rules", False, f"not as the policy asks in {name}: {objects}")
+    said = f"not as the policy asks in {name}: {objects}; {DIFFERENCE}"
+    asked = plan.applied.posture
+    if applied is not None and applied.posture != asked:
+        said = f"posture {applied.posture} is in force, and this asks for {asked}: {objects}"
+    return Verdict("rules", False, said)

@@ -223,7 +223,10 @@ def test_a_node_with_a_public_address_is_not_behind_a_router() -> None:
 def test_a_name_that_was_not_asked_for_is_told_from_one_without_an_answer(
     id: str, name: str, reason: str, status: Status
 ) -> None:
-    assert _one(id, _with(**{name: Unknown(reason, "why")})).status is status
+    found = _one(id, _with(**{name: Unknown(reason, "why")}))
+    assert found.status is status
+    # What could not be asked is told with what to do about it.
+    assert ("name server" in found.remedy) is (status is Status.UNKNOWN)
 
 
 def test_the_lookup_of_another_name_is_no_answer() -> None:

@@ -201,3 +201,15 @@ def test_listeners_and_checks_refuse_what_they_cannot_do(flags: list[str], words
     done = nodeprep(*flags)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
+
+
+def test_files_that_are_no_cards_make_no_cluster(tmp_path: Path) -> None:
+    other = tmp_path / "hosts"
+    other.write_text("127.0.0.1 localhost\n")
+    done = nodeprep("compare", str(other))
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith("0 nodes, compared\n")
+    # Nothing is said of roles that nobody saw.
+    assert "control plane" not in done.stdout
+    assert "no card can be compared: etcd-members-odd, roles-complete" in done.stdout
+    assert run(other)[1]["verdict"] == "undetermined"

@@ -26,17 +26,21 @@ Known = Union[T, Unknown]  # noqa: UP007  (a generic alias: ``Known[int]`` is ``
 
 
 class Undetermined(Exception):
-    """Raised where a check needs a fact that is unknown. The engine makes a finding of it."""
+    """Raised where a check needs a fact that is unknown. The engine makes a finding of it.
 
-    def __init__(self, unknown: Unknown) -> None:
+    ``remedy``: what to do so that it can be told, or is not asked.
+    """
+
+    def __init__(self, unknown: Unknown, remedy: str = "") -> None:
         super().__init__(unknown.message)
         self.unknown = unknown
+        self.remedy = remedy
 
 
-def known(value: Known[T]) -> T:
-    """The fact itself. Raises Undetermined where it is unknown."""
+def known(value: Known[T], remedy: str = "") -> T:
+    """The fact itself. Raises Undetermined, with the remedy, where it is unknown."""
     if isinstance(value, Unknown):
-        raise Undetermined(value)
+        raise Undetermined(value, remedy)
     return value
 
 

@@ -10,6 +10,9 @@ from preflight.fleet.card import Deck, Filed
 from preflight.fleet.compare.words import labels_of, named
 from rules.cluster import Role
 
+# Which cards-usable says, with the reason of each.
+NO_CARD = "no card can be compared"
+
 
 def _roles(deck: Deck) -> dict[str, list[Filed]]:
     found: dict[str, list[Filed]] = defaultdict(list)
@@ -30,7 +33,7 @@ def odd(deck: Deck) -> Iterator[Judgement]:
         members = [*roles[Role.MASTER.value], *roles[Role.MULTI_MASTER.value]]
     count = len(members)
     if not members:
-        yield skipped("no card is of an etcd member")
+        yield skipped("no card is of an etcd member" if deck.cards else NO_CARD)
     elif count % 2:
         lost = (count - 1) // 2
         yield passed(f"{count} etcd member{'s' if count > 1 else ''}: {lost} may be lost")
@@ -47,6 +50,9 @@ def odd(deck: Deck) -> Iterator[Judgement]:
 
 def complete(deck: Deck) -> Iterator[Judgement]:
     """Shape: one judgement for each role that is missing or too many, or one that all are there."""
+    if not deck.cards:
+        yield skipped(NO_CARD)
+        return
     roles = _roles(deck)
     broken = [
         *_control_plane(roles[""], roles[Role.MASTER.value], roles[Role.MULTI_MASTER.value]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rules.lifecycle.manage import DIFFERENCE
 from tests.rules.backend import foreign
 from tests.rules.backend.lab import Machine
 
@@ -59,7 +60,12 @@ def test_apply_twice_drift_and_remove(machine: Machine, backend: str) -> None:
     drift(machine, backend)
     status = machine.firewall("status", code=1)
     assert status["drift"]
-    assert machine.firewall("verify", backend, code=1)["verdicts"][0]["ok"] is False
+    wrong = machine.firewall("verify", backend, code=1)["verdicts"][0]
+    assert (wrong["ok"], wrong["detail"].rpartition("; ")[2]) == (False, DIFFERENCE)
+    told = machine.nodeprep("firewall", "status", code=1).stdout
+    assert f"\n{DIFFERENCE}, with the options of the first time\n" in told
+    other = machine.firewall("verify", backend, "--posture", "allow", code=1)["verdicts"][0]
+    assert other["detail"].startswith("posture enforce is in force, and this asks for allow: ")
     assert machine.firewall("apply", backend, "--confirm-within", "0")["changed"] is True
     assert machine.firewall("status")["drift"] == []
     assert machine.foreign() == others
