@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from preflight.cli import values
 from preflight.cli.options import (
     CniOption,
     ConfigOption,
@@ -156,7 +157,9 @@ def asks(
             request = CloudRequest(cloud=given.pop("cloud"), **{**said, **listed})
             return command(request, **given)
 
-        argument = Annotated[str, typer.Argument(metavar="CLOUD", help=clouds)]
+        argument = Annotated[
+            str, typer.Argument(metavar="CLOUD", help=clouds, autocompletion=values.clouds)
+        ]
         own = list(signature(command, eval_str=True).parameters.values())[1:]
         kind = Parameter.KEYWORD_ONLY
         parameters = [

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli import values
 from preflight.cli.options import ReferenceOption
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -14,7 +15,12 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def explain(
     name: Annotated[
-        str, typer.Argument(metavar="[ID]", help="A check's id or kubeadm's name for it.")
+        str,
+        typer.Argument(
+            metavar="[ID]",
+            help="A check's id or kubeadm's name for it.",
+            autocompletion=values.check,
+        ),
     ] = "",
     output: ReferenceOption = "text",
 ) -> None:

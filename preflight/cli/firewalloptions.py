@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli import values
+
 BackendOption = Annotated[
     str,
     typer.Option(
@@ -17,7 +19,9 @@ BackendOption = Annotated[
 PostureOption = Annotated[
     str,
     typer.Option(
-        metavar="POSTURE", help="allow: open what is needed. enforce: also deny the rest."
+        metavar="POSTURE",
+        help="allow: open what is needed. enforce: also deny the rest.",
+        autocompletion=values.postures,
     ),
 ]
 DiffOption = Annotated[

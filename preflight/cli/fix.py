@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli import values
 from preflight.cli.configured import takes_configuration
 from preflight.cli.options import (
     DryRunOption,
@@ -28,11 +29,26 @@ ForceOption = Annotated[
 def fix(
     *,
     role: RoleOption,
-    only: Annotated[str, typer.Option(metavar="ID,..", help="Only what these checks find.")] = "",
-    ignore: Annotated[
-        str, typer.Option(metavar="ID,..", help="Leave as it is; printed, but it does not count.")
+    only: Annotated[
+        str,
+        typer.Option(
+            metavar="ID,..", autocompletion=values.checks, help="Only what these checks find."
+        ),
     ] = "",
-    skip: Annotated[str, typer.Option(metavar="ID,..", help="Leave as it is, unlooked at.")] = "",
+    ignore: Annotated[
+        str,
+        typer.Option(
+            metavar="ID,..",
+            autocompletion=values.checks,
+            help="Leave as it is; printed, but it does not count.",
+        ),
+    ] = "",
+    skip: Annotated[
+        str,
+        typer.Option(
+            metavar="ID,..", autocompletion=values.checks, help="Leave as it is, unlooked at."
+        ),
+    ] = "",
     dry_run: DryRunOption = False,
     diff: DiffOption = False,
     force: ForceOption = False,

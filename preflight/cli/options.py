@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from preflight.cli import values
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.words import hint
@@ -29,6 +30,7 @@ RoleOption = Annotated[
         envvar="NODEPREP_ROLE",
         show_envvar=False,
         metavar="ROLE",
+        autocompletion=values.roles,
         help="master, worker, multi-master or etcd.",
     ),
 ]
@@ -69,6 +71,7 @@ CniOption = Annotated[
         envvar="NODEPREP_CNI",
         show_envvar=False,
         metavar="NAME[/MODE]",
+        autocompletion=values.networks,
         help="Pod network, such as flannel/vxlan.",
     ),
 ]
@@ -84,9 +87,18 @@ PhaseOption = Annotated[
     str, typer.Option("--phase", metavar="PHASE", help="before kubeadm has run, or after.")
 ]
 IgnoreOption = Annotated[
-    str, typer.Option("--ignore", metavar="ID,..", help="Run and print, but do not count.")
+    str,
+    typer.Option(
+        "--ignore",
+        metavar="ID,..",
+        help="Run and print, but do not count.",
+        autocompletion=values.checks,
+    ),
 ]
-SkipOption = Annotated[str, typer.Option("--skip", metavar="ID,..", help="Do not run.")]
+SkipOption = Annotated[
+    str,
+    typer.Option("--skip", metavar="ID,..", help="Do not run.", autocompletion=values.checks),
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="A warning counts as a failure.")]
 DeepOption = Annotated[bool, typer.Option("--deep", help="Also measure: etcd's disk.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Send no packet.")]

@@ -26,6 +26,12 @@ CASES = {
     "nodeprep fi": {"fix", "firewall"},
     "nodeprep fix --dr": {"--dry-run"},
     "nodeprep firewall ap": {"apply"},
+    "nodeprep check --role mu": {"multi-master"},
+    "nodeprep check --cni flannel/vx": {"flannel/vxlan", "flannel/vxlan-4789"},
+    "nodeprep fix --only swap-off,ip-f": {"swap-off,ip-forward"},
+    "nodeprep explain swap": {"swap-off"},
+    "nodeprep firewall apply --posture en": {"enforce"},
+    "nodeprep cloud render a": {"aws", "azure"},
 }
 
 
