@@ -33,7 +33,8 @@ class Target:
 
     ``version_source`` says where the version came from, for the report. ``deck``: the cards of
     the other nodes and this one's, whose label is ``label``; None where none were given.
-    ``reaches``: what probes of its peers met; None where none were asked for.
+    ``reaches``: what probes of its peers met; None where none were asked for. ``flags``: those of
+    the configuration, each with a space before it, which the commands of remedies repeat.
     """
 
     role: Role
@@ -44,6 +45,7 @@ class Target:
     deck: Deck | None = None
     label: str = ""
     reaches: tuple[Reach, ...] | None = None
+    flags: str = ""
 
     @property
     def cluster(self) -> Cluster:

@@ -149,7 +149,7 @@ def _not_admitted(flow: Flow, probe: Probe, traced: Trace, target: Target) -> Ju
 
 
 def _open(target: Target) -> str:
-    return f"nodeprep firewall apply --role {target.role.value} --posture allow"
+    return f"nodeprep firewall apply --role {target.role.value} --posture allow{target.flags}"
 
 
 @check(

@@ -337,7 +337,8 @@ def hostname_persistent(facts: Facts, target: Target) -> Iterator[Judgement]:
             subject="cloud-init",
             observed=identity.cloud_hostname or "",
             expected=running,
-            remedy="echo 'preserve_hostname: true' > /etc/cloud/cloud.cfg.d/99-hostname.cfg",
+            remedy="mkdir -p /etc/cloud/cloud.cfg.d && "
+            "echo 'preserve_hostname: true' > /etc/cloud/cloud.cfg.d/99-hostname.cfg",
         )
     elif kept:
         yield passed(f"/etc/hostname says {running} too, and nothing else sets it")

@@ -127,16 +127,17 @@ def _is_one_file(file: ResolvConf, other: Known[ResolvConf]) -> bool:
 def _judge_servers(file: ResolvConf, target: Target) -> Iterator[Judgement]:
     servers = [address for text in file.nameservers if (address := server_address(text))]
     path = quote(file.path)
-    remedy = f"echo 'nameserver ADDRESS-OF-A-NAME-SERVER' >> {path}"
+    remedy = f"put the line `nameserver ADDRESS`, with that of your name server, into {path}"
     if file.path == UPSTREAM:
-        remedy = "resolvectl dns INTERFACE ADDRESS-OF-A-NAME-SERVER"
+        remedy = "name your name server to systemd-resolved: resolvectl dns INTERFACE ADDRESS"
     expected = f"1 to {MAX_NAMESERVERS}"
     if not file.target:
         yield failed(
             f"{file.path} is not there or leads nowhere, so there is no name server",
             subject=file.path,
             expected=expected,
-            remedy=remedy.replace("echo", f"rm -f {path} && echo"),
+            # A link that leads nowhere takes no line.
+            remedy=remedy if file.path == UPSTREAM else f"{remedy}, after: rm -f {path}",
         )
     elif not servers:
         said = f"no address ({file.nameservers[0]})" if file.nameservers else "no name server"
@@ -238,8 +239,8 @@ def _loop_remedy(network: Network, file: ResolvConf) -> str:
         if any(address and not leads_home(address) for address in servers):
             return f"set resolvConf: {upstream.path} in the KubeletConfiguration"
     return (
-        f"set resolvConf: {OWN_FILE} in the KubeletConfiguration, after: mkdir -p "
-        f"{OWN_FILE.rpartition('/')[0]} && echo 'nameserver ADDRESS-OF-A-NAME-SERVER' > {OWN_FILE}"
+        f"set resolvConf: {OWN_FILE} in the KubeletConfiguration, and put the line "
+        f"`nameserver ADDRESS`, with that of your name server, into {OWN_FILE}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from shlex import quote
 from typing import Protocol
 
 from preflight.settings import Settings
@@ -49,6 +50,21 @@ def load_flags(flags: Flags) -> Settings:
     )
     print_warnings(settings)
     return settings
+
+
+def flags_again(flags: Flags) -> str:
+    """The flags that were given, as a shell takes them, for a command that is to see the same.
+
+    Begins with a space. Standard input cannot be read twice, so it is left to a person: `FILE`.
+    """
+    given = {
+        "--config": flags.config,
+        "--kubeadm-config": flags.kubeadm_config,
+        "--kubernetes-version": flags.kubernetes_version,
+        "--cni": flags.cni,
+    }
+    words = [(name, "FILE" if text == "-" else text) for name, text in given.items() if text]
+    return "".join(f" {name} {quote(text)}" for name, text in words)
 
 
 def load(

@@ -152,8 +152,9 @@ def _fixable(report: Report) -> list[str]:
     # Of many nodes no one run of fix mends anything.
     if not ids or not isinstance(report, CheckReport):
         return []
-    phase = "" if report.target.phase is Phase.BEFORE else f" --phase {report.target.phase.value}"
-    command = f"nodeprep fix --role {report.target.role.value}{phase}"
+    target = report.target
+    phase = "" if target.phase is Phase.BEFORE else f" --phase {target.phase.value}"
+    command = printable(f"nodeprep fix --role {target.role.value}{phase}{target.flags}")
     return [f"to mend {', '.join(ids)}: {command}; --dry-run shows what it would do"]
 
 

@@ -67,7 +67,8 @@ def run_check(request: Request) -> int:
         host = Host(offline=request.offline, deep=request.deep, probe_ports=phase is Phase.BEFORE)
         facts = collect(host, settings)
     version, source = choose_version(settings, facts)
-    target = Target(request.role, phase, version, settings, source)
+    flags = config.flags_again(request)
+    target = Target(request.role, phase, version, settings, source, flags=flags)
     if request.card_dir:
         target = _among_cards(request.card_dir, facts, target)
     if request.peers:

@@ -109,6 +109,7 @@ class _Judge:
 
     def judge(self) -> Judged:
         """Reads and judges. What comes next is looked at meanwhile: a judge waits for the link."""
+        from preflight import config
         from preflight.engine import Selection, run_checks
         from preflight.facts.collect import HEAD_START_S, collect
         from preflight.facts.host import Host
@@ -124,7 +125,8 @@ class _Judge:
             looked = _beside(self.look, lambda: host.link_asked.wait(HEAD_START_S))
         facts = collect(host, self.settings)
         version, source = choose_version(self.settings, facts)
-        target = Target(self.request.role, self.phase, version, self.settings, source)
+        flags = config.flags_again(self.request)
+        target = Target(self.request.role, self.phase, version, self.settings, source, flags=flags)
         selection = Selection(
             ignore=(*self.settings.ignore, *split(self.request.ignore)),
             skip=(*self.settings.skip, *split(self.request.skip)),

@@ -73,7 +73,7 @@ def test_one_to_three_name_servers(servers: tuple[str, ...], status: Status) -> 
 def test_a_file_that_is_not_there_names_nobody() -> None:
     (found,) = _found("dns-resolvers", _with(ResolvConf(ETC, "", ())))
     assert found.status is Status.FAIL
-    assert found.remedy.startswith("rm -f /etc/resolv.conf && echo 'nameserver ")
+    assert found.remedy.endswith(" into /etc/resolv.conf, after: rm -f /etc/resolv.conf")
 
 
 def test_the_upstream_file_of_resolved_is_judged_too() -> None:
@@ -178,7 +178,7 @@ def test_the_remedy_for_a_loop_names_the_file_that_is_there() -> None:
     (found,) = _found("dns-loop", _with(STUB_IN_ETC, _file("192.0.2.53", path=UPSTREAM)))
     assert found.remedy == f"set resolvConf: {UPSTREAM} in the KubeletConfiguration"
     (found,) = _found("dns-loop", _with(STUB_IN_ETC, _file("127.0.0.1", path=UPSTREAM)))
-    assert "&& echo 'nameserver " in found.remedy
+    assert "and put the line `nameserver ADDRESS`" in found.remedy
 
 
 def test_configuration_chooses_the_kubelet_s_file() -> None:

@@ -99,6 +99,12 @@ def test_a_command_holds_nothing_but_commands(commands: list[tuple[str, str]]) -
         assert "  " not in remedy, f"{id}: something is missing in: {remedy}"
 
 
+def test_a_command_can_be_pasted_as_it_is(commands: list[tuple[str, str]]) -> None:
+    for id, remedy in commands:
+        placeholder = re.search(r"\b(ADDRESS|INTERFACE|GATEWAY|FILE)\b|[A-Z]-OF-", remedy)
+        assert not placeholder, f"{id}: {remedy}"
+
+
 def test_instructions_do_not_look_like_commands(said: list[tuple[str, str]]) -> None:
     for id, remedy in said:
         if not is_command(remedy):

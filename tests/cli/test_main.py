@@ -157,6 +157,16 @@ def test_nothing_is_near_to_what_is_like_nothing(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.endswith("No such command 'zzzz'\n")
 
 
+def test_the_commands_that_mend_name_the_same_configuration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node, cluster = "docs/examples/node.json", "docs/examples/nodeprep.yaml"
+    words = ["--role", "worker", "--config", str(ROOT / cluster), "--cni", "calico"]
+    assert run(["check", *words, "--facts", str(ROOT / node), "-q"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f": nodeprep fix {' '.join(words)}; --dry-run shows" in last
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--role", "boss", "--debug"]) == 2
     said = capsys.readouterr().err

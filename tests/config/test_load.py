@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 
@@ -155,3 +155,20 @@ def test_warnings_go_to_standard_error(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == f"nodeprep: {files['kubeadm_config']}:8: zzz: unknown key\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "again"),
+    [
+        ({}, ""),
+        (
+            {"config": "my file.yaml", "cni": "flannel/vxlan"},
+            " --config 'my file.yaml' --cni flannel/vxlan",
+        ),
+        ({"kubeadm_config": "-"}, " --kubeadm-config FILE"),
+        ({"kubernetes_version": "1.36;x"}, " --kubernetes-version '1.36;x'"),
+    ],
+)
+def test_flags_are_said_again_as_a_shell_takes_them(given: dict[str, str], again: str) -> None:
+    every = {"config": "", "kubeadm_config": "", "kubernetes_version": "", "cni": "", **given}
+    assert config.flags_again(SimpleNamespace(**every)) == again
