@@ -68,6 +68,8 @@ def run_status(*, output: str) -> int:
         "last": {name: text for name, text in found.last.items() if name != "version"} or None,
     }
     lines = ["nothing of nodeprep is applied"]
+    if found.last.get("event") == "rolled-back":
+        lines.append(f"rolled back at {found.last['at']}: {found.last['reason']}")
     if applied is not None:
         names = ("backend", "role", "posture", "digest", "at", "confirmed")
         document["applied"] = {name: getattr(applied, name) for name in names}

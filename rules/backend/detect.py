@@ -180,7 +180,7 @@ def look(*, root: str = "/") -> Filters:
                     raise
                 notes.append(
                     "legacy tables exist and nothing here reads them: install iptables, or "
-                    "nodeprep[iptables]"
+                    "the package python-iptables beside nodeprep"
                 )
     return Filters(
         nft=document is not None,

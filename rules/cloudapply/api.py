@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from rules.cloudapply.failure import CloudError, Raced
-from rules.errors import CommandError
+from rules.extras import absent
 
 CONNECT_TIMEOUT_S = 10
 # An answer that is none may be a page of HTML.
@@ -65,10 +65,7 @@ class Ec2:
             from botocore.exceptions import BotoCoreError, ClientError
             from botocore.parsers import ResponseParserError
         except ModuleNotFoundError:
-            raise CommandError(
-                "absent",
-                "to speak to AWS, boto3 must be installed: pip install 'nodeprep[aws]'",
-            ) from None
+            raise absent("to speak to AWS", "boto3>=1.34") from None
         self._refused, self._failed = ClientError, (BotoCoreError, ResponseParserError)
         untyped_config: Any = Config
         config = untyped_config(

@@ -353,7 +353,8 @@ def test_without_boto3_it_says_what_to_install(
     assert run(lab.line()) == 3
     said = capsys.readouterr().err
     assert said == (
-        "nodeprep: to speak to AWS, boto3 must be installed: pip install 'nodeprep[aws]'\n"
+        "nodeprep: to speak to AWS, a package must be installed beside nodeprep: pip install "
+        "'boto3>=1.34'; of one that pipx installed: pipx inject nodeprep 'boto3>=1.34'\n"
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rules.errors import CommandError, ConfigError
+from rules.errors import ConfigError
+from rules.extras import absent
 from rules.parse.cloud import values
 from rules.record import record
 
@@ -51,11 +52,7 @@ def resources(text: str, source: str) -> tuple[Resource, ...]:
         import hcl2
         from lark.exceptions import LarkError, UnexpectedInput
     except ModuleNotFoundError:
-        raise CommandError(
-            "absent",
-            "to read Terraform files, python-hcl2 must be installed: pip install "
-            "'nodeprep[terraform]'",
-        ) from None
+        raise absent("to read Terraform's language", "python-hcl2>=8.1") from None
     try:
         found = hcl2.loads(text if text.endswith("\n") else f"{text}\n")
     except UnexpectedInput as error:

@@ -106,6 +106,10 @@ def test_the_timer_s_command_rolls_back(machine: Machine) -> None:
     machine.shell("cd /; env -i PATH=$PATH bash /run/timer")
     assert not machine.own().strip()
     assert machine.firewall("status")["last"]["event"] == "rolled-back"
+    told = machine.nodeprep("firewall", "status").stdout.splitlines()
+    assert told[0] == "nothing of nodeprep is applied"
+    assert told[1].startswith("rolled back at ")
+    assert told[1].endswith("Z: nobody confirmed it in time")
     machine.shell("cd /; env -i PATH=$PATH bash /run/timer")
 
 
