@@ -227,11 +227,28 @@ def _foreign(plugin: Plugin, machine: str, facts: Facts, who: Reader) -> Judgeme
 
 
 def _replace(plugin: Plugin, facts: Facts, who: Reader) -> str:
-    """The command that puts a sound file in its place, or the instruction to do so."""
+    """The command that puts a sound file in its place, or the instruction to do so.
+
+    A link to a sound one of another directory wants no network; else it comes from its package.
+    """
+    if sound := _twin(plugin, facts):
+        return f"ln -sf {shlex.quote(sound.path)} {shlex.quote(plugin.path)}"
     path, again = shlex.quote(plugin.path), install_plugins(facts, who)
     if package_manager(facts) not in plugin_packages(who):
         return f"remove {path} and {again}"
     return f"rm {path} && " + again.replace("apt-get install -y", "apt-get install -y --reinstall")
+
+
+def _twin(plugin: Plugin, facts: Facts) -> Plugin | None:
+    """The same plugin, sound and for this machine, where the runtime does not look."""
+    if isinstance(facts.system, Unknown):
+        return None
+    here = _canonical(facts.system.architecture)
+    for other in known(known(facts.cni).plugins):
+        sound = other.executable and not other.damage and not isinstance(other.machine, Unknown)
+        if other.name == plugin.name and sound and _canonical(str(other.machine)) == here:
+            return other
+    return None
 
 
 def _canonical(machine: str) -> str:

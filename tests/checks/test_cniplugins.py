@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preflight.facts.model import Unknown
+from preflight.facts.model import Unknown, known
 from preflight.finding import Finding, Status
 from preflight.target import Phase
 from rules.cluster import Role
@@ -57,6 +57,27 @@ def test_only_containerd_needs_loopback() -> None:
     assert (one.status, one.subject) == (Status.FAIL, "loopback")
     (one,) = found(without("loopback"), node=crio())
     assert one.status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({}, "ln -sf /usr/lib/cni/bridge /opt/cni/bin/bridge"),
+        ({"damage": "the file is empty"}, "rm /opt/cni/bin/bridge && apt-get install"),
+        ({"executable": False}, "rm /opt/cni/bin/bridge && apt-get install"),
+        ({"machine": "aarch64"}, "rm /opt/cni/bin/bridge && apt-get install"),
+        ({"machine": Unknown("denied", "no")}, "rm /opt/cni/bin/bridge && apt-get install"),
+        ({"name": "ptp"}, "rm /opt/cni/bin/bridge && apt-get install"),
+    ],
+)
+def test_a_sound_plugin_of_another_directory_takes_the_place_of_a_broken_one(
+    changes: dict[str, Any], remedy: str
+) -> None:
+    broken = changed_plugin(cni.healthy(), "bridge", damage="the file is empty")
+    other = replace(plugin("bridge"), path="/usr/lib/cni/bridge", **changes)
+    (one,) = found(replace(broken, plugins=(*known(broken.plugins), other)))
+    assert one.status is Status.FAIL
+    assert one.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize("name", ["calico", "cilium", "antrea", "kube-router"])
