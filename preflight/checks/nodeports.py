@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from operator import and_
 
 from preflight.checks import listeners
+from preflight.checks.boot import boot_setting
 from preflight.checks.registry import WARNING, WORKER, Judgement, check, failed, passed
 from preflight.checks.remedies import set_sysctl
-from preflight.facts.model import Facts, known
+from preflight.facts.model import Facts, Unknown, known, known_or
 from preflight.facts.model.ports import Listener
+from preflight.facts.portranges import parse_reserved
 from preflight.target import Target
 from rules.intervals import Interval, combine, normal
 
@@ -100,13 +102,22 @@ def _clashes(
 
 
 def reserved_wanted(facts: Facts, target: Target) -> str:
-    """What net.ipv4.ip_local_reserved_ports is to be: what it is, and what clashes.
+    """What net.ipv4.ip_local_reserved_ports is to be: what it is, now and by the files that are
+    read at boot, and what clashes.
 
     One list for all: setting it again would drop what was there.
     """
     _, clashes = _clashes(facts, target)
-    reserved = known(known(facts.ports).reserved)
+    reserved = [*known(known(facts.ports).reserved), *_reserved_at_boot(facts)]
     return _text(normal([*reserved, *(each for found in clashes.values() for each in found)]))
+
+
+def _reserved_at_boot(facts: Facts) -> tuple[Interval, ...]:
+    settings = () if isinstance(facts.kernel, Unknown) else known_or(facts.kernel.sysctl_files, ())
+    setting = boot_setting(settings, RESERVED)
+    found = () if setting is None else known_or(parse_reserved(setting.value), ())
+    # What the kernel would refuse as a whole reserves nothing.
+    return found if all(0 <= first <= last <= 65535 for first, last in found) else ()
 
 
 def _wanted(target: Target) -> dict[str, list[Interval]]:

@@ -10,15 +10,13 @@ from preflight.facts.host import Host
 from preflight.facts.model import Known, Unknown
 from preflight.facts.model.ports import BindProbe, Listener, Ports
 from preflight.facts.owners import find_owners
+from preflight.facts.portranges import RANGE, RESERVED, parse_port_range, parse_reserved
 from preflight.facts.procs import name_of, unit_of
 from preflight.facts.sockets import Socket, read_sockets
 from preflight.settings import Settings
 from rules.cluster import Role
 
 T = TypeVar("T")
-
-RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
-RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
 
 def collect(host: Host, settings: Settings) -> Ports:
@@ -103,24 +101,3 @@ def _probes(
 def _read(host: Host, path: str, parse: Callable[[str], Known[T]]) -> Known[T]:
     text = host.read(path)
     return text if isinstance(text, Unknown) else parse(text)
-
-
-def parse_port_range(text: str) -> Known[tuple[int, int]]:
-    """``32768\t60999`` -> both ends, included."""
-    words = text.split()
-    if len(words) != 2 or not all(word.isdecimal() for word in words):
-        return Unknown("failed", f"{RANGE} holds no range: {text.strip()[:60]!r}")
-    return int(words[0]), int(words[1])
-
-
-def parse_reserved(text: str) -> Known[tuple[tuple[int, int], ...]]:
-    """``8080,9000-9010`` -> ranges, both ends included; an empty line reserves nothing."""
-    found = []
-    for item in text.strip().split(","):
-        first, _, last = item.partition("-")
-        if not item:
-            continue
-        if not first.isdecimal() or not (last or first).isdecimal():
-            return Unknown("failed", f"{RESERVED} holds no ports: {text.strip()[:60]!r}")
-        found.append((int(first), int(last or first)))
-    return tuple(found)

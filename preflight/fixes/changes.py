@@ -10,6 +10,7 @@ from typing import Any
 from preflight.fixes.journal import Entry
 from preflight.fixes.kinds import kind, object_name
 from preflight.fixes.plan import Plan, in_order
+from preflight.fixes.steps import FixError, State
 
 HIDDEN = "(not shown)\n"
 
@@ -54,9 +55,16 @@ def differing(before: str, after: str) -> tuple[str, str]:
 def undo_items(entries: Iterable[Entry]) -> tuple[dict[str, Any], ...]:
     """The changes of an undo: from what is there now to what was."""
     return change_items(
-        replace(entry, before=kind(entry.kind).read(entry.name), after=entry.before)
-        for entry in entries
+        replace(entry, before=_seen(entry), after=entry.before) for entry in entries
     )
+
+
+def _seen(entry: Entry) -> State:
+    """What is there now; what is no file at all is shown as what nodeprep left there."""
+    try:
+        return kind(entry.kind).read(entry.name)
+    except FixError:
+        return entry.after
 
 
 def effect_lines(plan: Plan) -> tuple[str, ...]:

@@ -120,15 +120,15 @@ def _run_effects(store: Store, journal: Journal) -> tuple[Journal, list[Problem]
     for argv in journal.effects:
         error = _failure(argv)
         if error is not None:
-            journal = _put_back(store, journal, argv)
+            journal, stuck = _put_back(store, journal, argv)
             again = _failure(argv)
+            files = "not all of its files are as before" if stuck else "its files are as before"
             stayed = "" if again is None else f", and with the old files: {again}"
             checks = dict.fromkeys(
                 c for e in journal.entries if argv in e.effects for c in e.checks
             )
-            problems.append(
-                Problem(" ".join(argv), f"{error}; its files are as before{stayed}", tuple(checks))
-            )
+            problems.append(Problem(" ".join(argv), f"{error}; {files}{stayed}", tuple(checks)))
+            problems += stuck
         rest = tuple(each for each in journal.effects if each != argv)
         journal = journals.save(store, replace(journal, effects=rest))
     return journal, problems
@@ -142,22 +142,21 @@ def _failure(argv: Effect) -> Exception | None:
     return None
 
 
-def _put_back(store: Store, journal: Journal, argv: Effect) -> Journal:
+def _put_back(store: Store, journal: Journal, argv: Effect) -> tuple[Journal, list[Problem]]:
+    problems: list[Problem] = []
     for at, entry in enumerate(journal.entries):
         if argv in entry.effects and entry.begun and entry.kind in ON_DISK:
-            _bring(entry, entry.before)
+            if failed := _tried(entry):
+                problems.append(failed)
+                continue
             file.remove_directories(list(entry.directories))
             journal = _mark(store, journal, at, begun=False, owed=journal.effects)
-    return journal
+    return journal, problems
 
 
 def _finish(store: Store, journal: Journal) -> None:
     """Closes the journal; one of a run in which nothing came about is not kept."""
-    changed = [
-        entry
-        for entry in journal.entries
-        if entry.begun and not kind(entry.kind).same(entry.before, _now(entry))
-    ]
+    changed = [entry for entry in journal.entries if entry.begun and not _is(entry, entry.before)]
     if changed:
         journals.save(store, replace(journal, status=DONE, entries=tuple(changed)))
     else:
@@ -168,14 +167,22 @@ def _now(entry: Entry) -> State:
     return kind(entry.kind).read(entry.name)
 
 
+def _is(entry: Entry, state: State) -> bool:
+    """Whether it is in this state; what stands in the place of a file and is none is in none."""
+    try:
+        return kind(entry.kind).same(state, _now(entry))
+    except FixError:
+        if entry.kind in ON_DISK:
+            return False
+        raise
+
+
 def undo_changes(journal: Journal) -> tuple[Entry, ...]:
     """The entries that an undo would give back, in its order: the last one first."""
     return tuple(
         entry
         for entry in reversed(journal.entries)
-        if entry.begun
-        and entry.kind != "package"
-        and not kind(entry.kind).same(entry.before, _now(entry))
+        if entry.begun and entry.kind != "package" and not _is(entry, entry.before)
     )
 
 
@@ -189,15 +196,15 @@ def foreign_edits(journal: Journal) -> tuple[str, ...]:
     return tuple(
         object_name(entry.kind, entry.name)
         for entry in undo_changes(journal)
-        if not kind(entry.kind).same(entry.after, now := _now(entry)) and not is_unfinished(now)
+        if not _is(entry, entry.after) and (entry.kind in ON_DISK or not is_unfinished(_now(entry)))
     )
 
 
 def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:
     """Gives everything back what it was; what fails is a Problem. Under the store's lock.
 
-    What somebody changed since is written over: ``foreign_edits`` tells, before. Files that could
-    not be written stay in the journal, so that undo can be run again.
+    What somebody changed since is written over: ``foreign_edits`` tells, before. What could not be
+    given back stays in the journal, so that undo can be run again.
     """
     journals.clean(store)
     _clean(journal)
@@ -216,10 +223,15 @@ def undo(journal: Journal, store: Store) -> tuple[Problem, ...]:
         failure = _failure(argv)
         if failure is not None:
             problems.append(Problem(" ".join(argv), str(failure)))
-    left = [entry for entry in entries if entry.key in failures and entry.kind in ON_DISK]
+    left = [entry for entry in entries if entry.key in failures and _may_come_back(entry)]
     if left:
         # In the order of the run again.
         journals.save(store, replace(journal, entries=tuple(reversed(left)), effects=()))
     else:
         journals.remove(store, journal)
     return tuple(problems)
+
+
+def _may_come_back(entry: Entry) -> bool:
+    """Not a module, which is in use until the next boot, nor a setting that the kernel lost."""
+    return entry.kind != "module" and not (entry.kind == "sysctl" and _now(entry) is None)

@@ -51,12 +51,12 @@ def _foreign(context: Context) -> tuple[Setting, ...]:
 
 def _contrary(context: Context, key: str, value: str) -> Iterable[Setting]:
     """The lines of other files that say something else about the key, or about one that sets it
-    too: one of each key for each file."""
+    too: one of each key for each file. ``-key`` alone takes out what an earlier file says."""
     names = (key, *SET_WITH.get(key, ()))
     return {
         (line.path, line.key): line
         for line in _foreign(context)
-        if line.key in names and line.value != value
+        if line.key.removeprefix("-") in names and line.value != value
     }.values()
 
 
@@ -68,7 +68,9 @@ def _wins(path: str) -> bool:
 
 
 def _answer(context: Context, setting: Setting, key: str, value: str) -> Step | Note:
-    path, said = setting.path, f"{setting.path} sets {setting.key} to {setting.value}"
+    path = setting.path
+    what = f"sets {setting.key} to {setting.value}"
+    said = f"{path} {f'takes {setting.key[1:]} out' if setting.key[0] == '-' else what}"
     if not _wins(path):
         return Note(f"{said} and loses to {SYSCTL_FILE}")
     if not path.startswith("/etc/"):

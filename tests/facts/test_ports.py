@@ -11,7 +11,8 @@ from preflight.facts.bindprobe import probe
 from preflight.facts.host import Host
 from preflight.facts.model import Unknown, known
 from preflight.facts.model.ports import BindProbe
-from preflight.facts.ports import bound_ports, collect, parse_port_range, parse_reserved
+from preflight.facts.portranges import parse_port_range, parse_reserved
+from preflight.facts.ports import bound_ports, collect
 from preflight.settings import Settings
 from rules.cluster import Cluster, CniChoice, PortNumbers
 

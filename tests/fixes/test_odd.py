@@ -31,8 +31,10 @@ LATE = "/etc/sysctl.d/zz.conf"
 ZRAM = "/etc/systemd/zram-generator.conf"
 CONTAINERD = "/etc/containerd/config.toml"
 FILES = {
-    "/etc/sysctl.d/10-site.conf": "fs.inotify.max_user_watches = 1048576\n",
+    "/etc/sysctl.d/10-site.conf": "fs.inotify.max_user_watches = 1048576\n"
+    "net.ipv4.ip_local_reserved_ports = 9999\n",
     LATE: "net.ipv4.conf.all.forwarding = 0\n-net/ipv4/ip_forward = 0\n"
+    "-net.bridge.bridge-nf-call-iptables\n-net.ipv4.tcp_*\n"
     "fs.inotify.max_user_instances = 8192\n",
     ZRAM: "[zram0]\nzram-size = ram / 2\n# of the site\n[zram1]\nmount-point = /var/tmp\n"
     "[zram2]\nzram-size = 64\n",
@@ -89,13 +91,17 @@ def test_files_that_others_keep_in_their_own_ways(make: Callable[[str], Node]) -
     node = make(
         CLOSED + SWAP_GENERATOR + "echo 100 > /proc/sys/fs/inotify/max_user_watches\n"
         "echo 10 > /proc/sys/fs/inotify/max_user_instances\n"
+        "echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables\n"
+        "echo 30000 40000 > /proc/sys/net/ipv4/ip_local_port_range\n"
+        "echo 4242 > /proc/sys/net/ipv4/ip_local_reserved_ports\n"
         "printf '192.0.2.99 lab-node\\n' > /etc/hosts\n"
         "chmod 644 /etc/hosts; touch -d 2020-01-01 /etc/hosts; mkdir -p /etc/containerd"
     )
     for path, text in FILES.items():
         node.write(path, text)
     node.shell(DEFAULT_ACL)
-    checks = "ip-forward,inotify-limits,persistent-sysctl,persistent-swap"
+    checks = "ip-forward,inotify-limits,persistent-sysctl,persistent-swap,bridge-nf-call"
+    checks += ",nodeport-ephemeral-clash"
     trial = Trial(node, "--only", f"{checks},hostname-resolves,cri-cgroup-driver").ready()
 
     # A default ACL gives a file that was there no new right, and the time says that it changed.
@@ -110,10 +116,14 @@ def test_files_that_others_keep_in_their_own_ways(make: Callable[[str], Node]) -
     assert node.read(LATE).splitlines() == [
         "# nodeprep ip-forward: net.ipv4.conf.all.forwarding = 0",
         "# nodeprep ip-forward: -net/ipv4/ip_forward = 0",
+        "# nodeprep bridge-nf-call: -net.bridge.bridge-nf-call-iptables",
+        "-net.ipv4.tcp_*",
         "fs.inotify.max_user_instances = 8192",
     ]
     assert node.read("/proc/sys/fs/inotify/max_user_watches") == "1048576\n"
     assert "fs.inotify.max_user_watches = 1048576\n" in node.read(SYSCTL_FILE)
+    reserved = "net.ipv4.ip_local_reserved_ports = 4242,9999,30000-32767\n"
+    assert reserved in node.read(SYSCTL_FILE)
     # Compressed memory that is no swap stays.
     assert node.read(ZRAM).splitlines() == [
         "# nodeprep persistent-swap: [zram0]",

@@ -119,6 +119,52 @@ def test_what_could_not_be_undone_can_be_undone_later(node: Node) -> None:
     assert not differences(clean, node.snapshot())
 
 
+def test_swap_that_does_not_come_on_can_be_undone_later(node: Node) -> None:
+    node.shell("printf '/swap.img file 1024 0 7\\n' >> /run/swaps")
+    clean = node.snapshot()
+    node.fix("--only", "swap-off,ip-forward")
+    node.shell("sed -i '2i echo no memory >&2; exit 1' /run/bin/swapon")
+    half = node.undo(code=1)
+    assert [each["object"] for each in half["problems"]] == ["swap /swap.img"]
+    assert "no memory" in half["problems"][0]["message"]
+    assert half["remaining"] == 1
+    node.shell("sed -i 2d /run/bin/swapon")
+    last = node.undo()
+    assert [each["object"] for each in last["changes"]] == ["swap /swap.img"]
+    assert last["remaining"] == 0
+    assert not differences(clean, node.snapshot())
+
+
+def test_old_files_that_cannot_come_back_are_told_and_undone_later(node: Node) -> None:
+    node.shell(CONTAINERD)
+    clean = node.snapshot()
+    # A service that mounts its file, and then fails.
+    place = "/etc/containerd/config.toml"
+    node.shell(
+        f"sed -i '2i [ \"$1\" != restart ] || mount --bind {place} {place}' /run/bin/systemctl"
+    )
+    done = node.fix("--only", "cri-cgroup-driver,inotify-limits", code=1)
+    assert [each["object"] for each in done["problems"]] == [
+        "systemctl restart containerd.service",
+        place,
+    ]
+    assert "not all of its files are as before" in done["problems"][0]["message"]
+    node.shell(f"sed -i 2d /run/bin/systemctl; rm -r /run/fails; while umount {place}; do :; done")
+    assert node.undo()["problems"] == []
+    assert not differences(clean, node.snapshot())
+
+
+def test_what_is_no_file_any_more_is_somebody_s_edit(node: Node) -> None:
+    node.shell("printf '192.0.2.99 lab-node\\n' > /etc/hosts")
+    clean = node.snapshot()
+    node.fix("--only", "hostname-resolves")
+    node.shell("rm /etc/hosts; mkfifo /etc/hosts")
+    refused = node.undo(code=1)
+    assert [each["object"] for each in refused["problems"]] == ["/etc/hosts"]
+    assert node.undo("--force")["problems"] == []
+    assert not differences(clean, node.snapshot())
+
+
 def test_without_root_it_says_so_and_a_dry_run_works(node: Node) -> None:
     # The interpreter may live where nobody may not look: so it is all loaded, and then dropped.
     code = (
