@@ -13,7 +13,7 @@ from preflight.facts.containerd import DEFAULT_PATH
 from preflight.facts.model import Unknown, known
 from preflight.facts.model.runtime import RuntimeConfig
 from preflight.facts.tomlfile import parse_toml, string, table
-from preflight.fixes.ownfile import own_file
+from preflight.fixes.ownfile import edited, own_file
 from preflight.fixes.registry import Context, fix, restart
 from preflight.fixes.steps import Effect, Note, Step, edit_file, put_link
 from preflight.fixes.tomledit import set_key
@@ -52,11 +52,24 @@ def cri_cgroup_driver(context: Context) -> Iterator[Step | Note]:
         return
     server, config = chosen_server(runtime, context.target), chosen_config(runtime, context.target)
     if service_of(server, config) == "crio.service":
-        yield own_file(
-            _CRIO_FILE, "crio.conf.j2", context.id, effects=restart(context, "crio.service")
-        )
+        yield from _crio(context, config)
     elif found := _containerd(context):
         yield from _driver(context, *found)
+
+
+def _crio(context: Context, config: RuntimeConfig | None) -> Iterator[Step | Note]:
+    """A drop-in; one of somebody else's that is read after it has the key set too."""
+    effects = restart(context, "crio.service")
+    yield own_file(_CRIO_FILE, "crio.conf.j2", context.id, effects=effects)
+    late = config.driver_at if config else ""
+    directory, name = os.path.split(_CRIO_FILE)
+    if os.path.dirname(late) == directory and os.path.basename(late) > name:
+
+        def edit(text: str | None) -> str | None:
+            place = ("crio", "runtime")
+            return text and set_key(text, place, "cgroup_manager", "systemd", source=late)
+
+        yield edit_file(late, edit, context.id, effects=effects)
 
 
 def _kubelet(context: Context) -> Iterator[Step | Note]:
@@ -105,7 +118,7 @@ def _driver(
 
 def _edit(
     context: Context,
-    config: RuntimeConfig,
+    config: RuntimeConfig | None,
     path: str,
     edit: Callable[[str, tuple[str, ...]], str],
     effects: tuple[Effect, ...],
@@ -120,11 +133,13 @@ def _edit(
         except ValueError:
             tables = {}
         version = tables.get("version")
-        layout = version if isinstance(version, int) and version in _SECTIONS else config.layout
+        layout = config.layout if config else 0
+        if isinstance(version, int) and version in _SECTIONS:
+            layout = version
         section = _SECTIONS.get(layout, _SECTIONS[4])
         if layout == 1 and table(tables, "plugins", _SECTIONS[2]):
             section = _SECTIONS[2]
-        return edit(text, ("plugins", section))
+        return edited(text, lambda text: edit(text, ("plugins", section)))
 
     return edit_file(path, changed, context.id, effects=effects)
 
@@ -155,17 +170,19 @@ def _plugins(
     context: Context, config: RuntimeConfig | None, wanted: str, effects: tuple[Effect, ...]
 ) -> Iterator[Step | Note]:
     """``wanted`` becomes the plugin directory; plugins from elsewhere are linked into it."""
-    if config is None or not config.path:
-        return
+    # Where there is no file, the fix of the driver may have made one just now.
+    path = (config.path if config else "") or DEFAULT_PATH
 
     def edit(text: str, section: tuple[str, ...]) -> str:
         place = (*section, "cni")
         several = table(parse_toml(text), *place).get("bin_dirs")
         if isinstance(several, list) and several:
-            return set_key(text, place, "bin_dirs", [wanted, *several], source=config.path)
-        return set_key(text, place, "bin_dir", wanted, source=config.path)
+            return set_key(text, place, "bin_dirs", [wanted, *several], source=path)
+        return set_key(text, place, "bin_dir", wanted, source=path)
 
-    yield _edit(context, config, config.path, edit, effects)
+    yield _edit(context, config, path, edit, effects)
+    if config is None or not config.path:
+        return
     cni = context.facts.cni
     if isinstance(cni, Unknown) or isinstance(cni.plugins, Unknown):
         return

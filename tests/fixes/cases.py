@@ -178,9 +178,25 @@ printf 'ip_vs 1 0 - Live 0x0\\nip_vs_rr 1 0 - Live 0x0\\n' > /run/modules
     ),
     Case(
         "containerd without a file",
-        ("cri-cgroup-driver",),
-        "rm -rf /etc/containerd",
+        ("cri-cgroup-driver", "cri-cni-paths"),
+        "rm -rf /etc/containerd /opt/cni",
         effects=("restart containerd.service",),
+    ),
+    Case(
+        "CRI-O and a file that is read last",
+        ("cri-cgroup-driver",),
+        r"""
+mkdir -p /etc/crio/crio.conf.d
+printf '[crio.runtime]\nlog_level = "info"\n' > /etc/crio/crio.conf
+printf '[crio.runtime]\ncgroup_manager = "cgroupfs" # of the site\n' > /etc/crio/crio.conf.d/zz.conf
+cat > /etc/nodeprep/kubeadm.yaml <<'END'
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+nodeRegistration: {criSocket: "unix:///run/crio/crio.sock"}
+END
+""",
+        ("--kubeadm-config", "/etc/nodeprep/kubeadm.yaml"),
+        ("restart crio.service",),
     ),
     Case(
         "containerd, layout 2",
