@@ -9,9 +9,11 @@ from typing import Any
 from preflight.facts.tomlfile import parse_toml
 from preflight.fixes.steps import FixError
 
-# A table's header; a dot, a bare key, or a quoted one.
+# A table's header; a bare key or a quoted one, and what follows it.
 _HEADER = re.compile(r"^\s*\[(?!\[)(.*)\]\s*(?:#.*)?$")
-_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|$)""")
+_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|=|$)""")
+# A value that an inline table may have for a key, of the kinds that are set here.
+_VALUE = r"""(?:true|false|"(?:[^"\\]|\\.)*"|'[^']*'|\[[^\]]*\])"""
 
 
 def header_path(line: str) -> tuple[str, ...] | None:
@@ -19,12 +21,19 @@ def header_path(line: str) -> tuple[str, ...] | None:
     found = _HEADER.match(line)
     if found is None:
         return None
-    inside, at, keys = found[1].strip(), 0, []
-    while at < len(inside):
-        part = _PART.match(inside, at)
+    inside = found[1].strip()
+    parts = _keys(inside)
+    return None if parts is None or parts[1] < len(inside) else parts[0]
+
+
+def _keys(text: str) -> tuple[tuple[str, ...], int] | None:
+    """The keys at the start of ``text``, and where they end: behind the ``=``, or with it all."""
+    at, keys, end = 0, [], ""
+    while at < len(text) and end != "=":
+        part = _PART.match(text, at)
         if part is None:
             return None
-        basic, literal, bare, _ = part.groups()
+        basic, literal, bare, end = part.groups()
         try:
             # Its escapes are TOML's, which has more of them than JSON.
             key = parse_toml(f'k = "{basic}"')["k"] if basic else (basic or literal or bare or "")
@@ -32,7 +41,7 @@ def header_path(line: str) -> tuple[str, ...] | None:
             return None
         keys.append(key)
         at = part.end()
-    return tuple(keys)
+    return tuple(keys), at
 
 
 def set_key(text: str, path: tuple[str, ...], key: str, value: Any, *, source: str) -> str:
@@ -80,23 +89,31 @@ def _with(tables: dict[str, Any], path: tuple[str, ...], key: str, value: Any) -
 
 def _changed(text: str, path: tuple[str, ...], key: str, value: Any) -> str:
     lines = text.splitlines(keepends=True)
-    assignment = re.compile(rf"""^(\s*)(?:{re.escape(key)}|"{re.escape(key)}")\s*=""")
-    inside, at = not path, None if path else -1
+    table: tuple[str, ...] | None = ()
+    at = None if path else -1
+    # Where the table is only there as the first part of dotted keys.
+    dotted: tuple[int, str] | None = None
     for number, line in enumerate(lines):
         if line.lstrip().startswith("["):
-            header = header_path(line.rstrip("\n"))
-            inside = header == path
-            if inside:
+            table = header_path(line.rstrip("\n"))
+            if table == path:
                 at = number
-        elif inside and (found := assignment.match(line)):
-            remark = re.search(r"\s+#[^\"']*$", line.rstrip("\n"))
-            end = remark[0] if remark else ""
-            lines[number] = f"{found[1]}{key} = {literal(value)}{end}\n"
-            return "".join(lines)
+        elif table is not None and (assigned := _keys(line)) and line[assigned[1] - 1] == "=":
+            keys, end = assigned
+            if (made := _assigned(line[end:], (*table, *keys), (*path, key), value)) is not None:
+                lines[number] = line[:end] + made
+                return "".join(lines)
+            if keys[1:] and (*table, *keys[:-1]) == path:
+                dotted = number, f"{_dotted(keys[:-1])}.{key}"
+    if at is None and dotted is not None:
+        before = lines[dotted[0]]
+        lead = before[: len(before) - len(before.lstrip())]
+        gap = "" if before.endswith("\n") else "\n"
+        lines.insert(dotted[0] + 1, f"{gap}{lead}{dotted[1]} = {literal(value)}\n")
+        return "".join(lines)
     if at is None:
         gap = "" if not text or text.endswith("\n") else "\n"
-        names = ".".join(part if re.fullmatch(r"[\w-]+", part) else literal(part) for part in path)
-        return f"{text}{gap}\n[{names}]\n{key} = {literal(value)}\n"
+        return f"{text}{gap}\n[{_dotted(path)}]\n{key} = {literal(value)}\n"
     if at >= 0 and not lines[at].endswith("\n"):
         lines[at] += "\n"
     following = lines[at + 1] if at + 1 < len(lines) else ""
@@ -105,3 +122,25 @@ def _changed(text: str, path: tuple[str, ...], key: str, value: Any) -> str:
     lead = "" if indent is None or blank else indent[0]
     lines.insert(at + 1, f"{lead}{key} = {literal(value)}\n")
     return "".join(lines)
+
+
+def _dotted(keys: tuple[str, ...]) -> str:
+    return ".".join(key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else literal(key) for key in keys)
+
+
+def _assigned(said: str, name: tuple[str, ...], wanted: tuple[str, ...], value: Any) -> str | None:
+    """What stands behind the ``=`` of ``name``, with the value of ``wanted``; None: not of it."""
+    if name == wanted:
+        body = said.rstrip("\r\n")
+        remark = re.search(r"\s+#[^\"']*$", body)
+        return f" {literal(value)}{remark[0] if remark else ''}{said[len(body) :] or chr(10)}"
+    if name != wanted[:-1] or not said.lstrip().startswith("{"):
+        return None
+    key, new = wanted[-1], literal(value)
+    spellings = "|".join(re.escape(each) for each in (key, f'"{key}"', f"'{key}'"))
+    pattern = rf"([{{,]\s*(?:{spellings})\s*=\s*){_VALUE}"
+    made, count = re.subn(pattern, lambda found: found[1] + new, said, count=1)
+    if count:
+        return made
+    gap = "" if re.match(r"\s*\{\s*\}", said) else ", "
+    return said.replace("{", f"{{{key} = {new}{gap}", 1)

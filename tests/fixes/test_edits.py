@@ -55,6 +55,33 @@ def driver(text: str) -> str:
             '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]',
             ["+ SystemdCgroup = true"],
         ),
+        (
+            '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n'
+            'options = { "SystemdCgroup" = false, Root = "{,}" } # one line\n',
+            [
+                '- options = { "SystemdCgroup" = false, Root = "{,}" } # one line',
+                '+ options = { "SystemdCgroup" = true, Root = "{,}" } # one line',
+            ],
+        ),
+        (
+            '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes]\nrunc.options = {}\n',
+            ["- runc.options = {}", "+ runc.options = {SystemdCgroup = true}"],
+        ),
+        (
+            '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes]\n'
+            '  "runc" . options.SystemdCgroup= false # slow\n  runc.options.Root = "/x"\n',
+            [
+                '-   "runc" . options.SystemdCgroup= false # slow',
+                '+   "runc" . options.SystemdCgroup= true # slow',
+            ],
+        ),
+        (
+            'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options.Root = "/x"',
+            [
+                '+ plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options.'
+                "SystemdCgroup = true"
+            ],
+        ),
     ],
 )
 def test_toml_changes_by_one_key(text: str, difference: list[str]) -> None:
@@ -66,8 +93,8 @@ def test_toml_changes_by_one_key(text: str, difference: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\noptions = {Root = "/x"}\n',
-        'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options.Root = "/x"\n',
+        '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes]\nrunc = {options = {a = 1}}\n',
+        "[[plugins]]\na = 1\n",
         "x = [",
         "plugins = 7\n",
     ],
@@ -75,6 +102,11 @@ def test_toml_changes_by_one_key(text: str, difference: list[str]) -> None:
 def test_toml_that_a_small_change_does_not_reach_is_refused(text: str) -> None:
     with pytest.raises(FixError):
         driver(text)
+
+
+def test_the_end_of_a_line_stays_what_it_was() -> None:
+    text = "[a]\r\nkey = false\r\nother = 1\r\n"
+    assert set_key(text, ("a",), "key", True, source="x") == text.replace("false", "true")
 
 
 def test_a_key_in_a_text_of_several_lines_is_no_key() -> None:

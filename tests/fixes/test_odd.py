@@ -131,7 +131,7 @@ def test_files_that_others_keep_in_their_own_ways(make: Callable[[str], Node]) -
         *("# of the site", "[zram1]", "mount-point = /var/tmp", "[zram2]", "zram-size = 64"),
     ]
     (change,) = [each for each in trial.done["changes"] if each["object"] == CONTAINERD]
-    assert change["after"] == "  SystemdCgroup = true # as it came\n"
+    assert change["after"] == "  SystemdCgroup   = true # as it came\n"
     trial.undone()
 
 
