@@ -19,7 +19,8 @@ from preflight.fixes.steps import Note, Step
 
 # The soft limit stays what programs that use select() can bear (systemd's own choice).
 _SOFT = 1024
-_MANAGER_FILE = "/etc/systemd/system.conf.d/99-nodeprep.conf"
+# The last name counts, and letters come after digits.
+_MANAGER_FILE = "/etc/systemd/system.conf.d/zzz-nodeprep.conf"
 
 
 @fix("conntrack-max")

@@ -10,9 +10,9 @@ from preflight.fixes.registry import Context, fix
 from preflight.fixes.steps import Note, Step
 
 _NETWORKMANAGER = "/etc/NetworkManager/conf.d/99-nodeprep.conf"
-# The first file that matches counts: nothing sorts before it.
-_NETWORK = "/etc/systemd/network/00-nodeprep.network"
-_NETWORKD = "/etc/systemd/networkd.conf.d/99-nodeprep.conf"
+# The first file that matches counts, and of networkd's own the last one that has the key.
+_NETWORK = "/etc/systemd/network/0-nodeprep.network"
+_NETWORKD = "/etc/systemd/networkd.conf.d/zzz-nodeprep.conf"
 
 
 @fix("cni-links-unmanaged")

@@ -13,7 +13,7 @@ from preflight.fixes.registry import Context, fix
 from preflight.fixes.steps import Note, Step, edit_file, set_to
 
 HOSTS = "/etc/hosts"
-_CLOUD_INIT = "/etc/cloud/cloud.cfg.d/99-nodeprep.cfg"
+_CLOUD_INIT = "/etc/cloud/cloud.cfg.d/zzz-nodeprep.cfg"
 
 
 @fix("hostname-set", asked=lambda options: bool(options.hostname))
@@ -31,7 +31,8 @@ def hostname(context: Context) -> Iterator[Step | Note]:
     address = node_address(context.facts, context.target)
     if address is not None:
         yield _lead(context, name, str(address))
-    if "cloud-init" in context.subjects:
+    # It may agree with the old name, and would bring it back.
+    if known(context.facts.identity).cloud_hostname not in (None, name):
         yield own_file(_CLOUD_INIT, "cloud.cfg.j2", context.id)
 
 

@@ -83,7 +83,8 @@ echo 4096 > /proc/sys/fs/nr_open
 echo 1 > /proc/sys/net/ipv4/conf/up0/forwarding
 printf 'net.ipv4.ip_forward = 0\n' > /etc/sysctl.d/10-site.conf
 printf '# ours\nnet.ipv4.ip_forward=0\nvm.swappiness = 1' > /etc/sysctl.d/zzz-late.conf
-printf '[Manager]\nDefaultLimitNOFILE=1024:4096\n' > /etc/systemd/system.conf
+mkdir -p /etc/systemd/system.conf.d
+printf '[Manager]\nDefaultLimitNOFILE=1024:4096\n' > /etc/systemd/system.conf.d/limits.conf
 """,
         effects=("daemon-reexec",),
     ),
@@ -156,8 +157,13 @@ ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
     Case(
         "a name that Kubernetes refuses",
         ("hostname-valid",),
-        "hostname Lab-Node; printf 'Lab-Node\\n' > /etc/hostname",
-        ("--hostname", "w8"),
+        r"""
+hostname Lab-Node; printf 'Lab-Node\n' > /etc/hostname
+mkdir -p /etc/cloud/cloud.cfg.d
+printf 'preserve_hostname: false\n' > /etc/cloud/cloud.cfg
+printf 'preserve_hostname: false\nhostname: of-the-image\n' > /etc/cloud/cloud.cfg.d/site.cfg
+""",
+        ("--hostname", "w8", "--only", "hostname-persistent"),
     ),
     Case(
         "modules",
@@ -268,6 +274,9 @@ mkdir -p /etc/NetworkManager/conf.d /etc/systemd/network
 printf '[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/NetworkManager.service
 printf '[keyfile]\nunmanaged-devices=interface-name:docker*\n' \
     > /etc/NetworkManager/conf.d/50-site.conf
+mkdir -p /etc/systemd/networkd.conf.d
+printf '[Match]\nName=*\n' > /etc/systemd/network/00-all.network
+printf '[Network]\nManageForeignRoutes=yes\n' > /etc/systemd/networkd.conf.d/site.conf
 printf '[Match]\nName=*\n[Network]\nDHCP=yes\n' > /etc/systemd/network/50-all.network
 """,
         effects=("reload NetworkManager.service", "networkctl reload"),
