@@ -19,7 +19,10 @@ from rules.record import field, record
 
 @record
 class Flags:
-    """The flags of `cni render` and `cni install`; an empty one was not given."""
+    """The flags of `cni render` and `cni install`; an empty one was not given.
+
+    ``node_name``: what the machine will be called by then, where somebody is about to name it.
+    """
 
     plugin: str = ""
     ipam: str = ""
@@ -42,6 +45,7 @@ class Flags:
     config: str = ""
     kubeadm_config: str = ""
     kubernetes_version: str = ""
+    node_name: str = ""
 
 
 @record
@@ -77,7 +81,7 @@ def make_plan(flags: Flags) -> Planned:
         kubernetes_version=flags.kubernetes_version,
     )
     configuration.print_warnings(settings)
-    node = this_node(settings)
+    node = this_node(settings, flags.node_name)
     wanted = _wanted(flags, settings, node)
     compose.refuse_useless(wanted)
     from preflight.cni.installed import asked, runtime_and_dirs
@@ -104,9 +108,9 @@ def refuse_errors(planned: Planned) -> None:
             )
 
 
-def this_node(settings: Settings) -> Node | None:
-    """This machine in the cluster file: by the name that it is given there, else its own."""
-    name = settings.node_name or os.uname().nodename
+def this_node(settings: Settings, named: str = "") -> Node | None:
+    """This machine in the cluster file: by the name given there, else ``named``, else its own."""
+    name = settings.node_name or named or os.uname().nodename
     return next((node for node in settings.cluster.nodes if node.name == name), None)
 
 

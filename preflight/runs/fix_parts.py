@@ -65,6 +65,7 @@ def _pod_network(request: Request, target: Target) -> State:
     return podnetwork.wanted(
         Flags(
             plugin=profile.name,
+            node_name=request.hostname,
             config=request.config,
             kubeadm_config=request.kubeadm_config,
             kubernetes_version=request.kubernetes_version,

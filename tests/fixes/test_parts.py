@@ -150,3 +150,14 @@ def test_forwarding_of_each_interface_is_given_back(node: Node) -> None:
     node.nodeprep("cni", "install")
     node.nodeprep("cni", "remove")
     assert not differences(clean, node.snapshot())
+
+
+def test_a_machine_that_is_named_now_gets_the_pods_of_its_name(node: Node) -> None:
+    node.shell(f"{SEEDS['no pod network']}\nhostname localhost; echo localhost > /etc/hostname")
+    asked = ("--hostname", "lab-node", "--phase", "after", "--only", "hostname-set,cni-conf-winner")
+    clean = node.snapshot()
+    done = node.fix(*asked)
+    assert "pod-network of this host" in {each["object"] for each in done["changes"]}
+    assert node.fix(*asked)["changed"] is False
+    assert node.undo()["problems"] == []
+    assert not differences(clean, node.snapshot())

@@ -90,6 +90,7 @@ def test_which_foreign_file_loses_and_which_one_would_win() -> None:
     sysctls = {**kernel.SYSCTLS, "net.ipv4.ip_forward": "0"}
     key = "net.ipv4.ip_forward"
     lines = (
+        Setting("/proc/cmdline", key, "0"),
         Setting("/etc/sysctl.d/10-a.conf", key, "0"),
         Setting("/etc/sysctl.d/20-b.conf", key, "1"),
         Setting("/etc/sysctl.d/zzz.conf", "net.ipv4.conf.all.forwarding", "0"),
@@ -104,6 +105,7 @@ def test_which_foreign_file_loses_and_which_one_would_win() -> None:
         ("sysctl", key),
     ]
     assert notes == [
+        f"/proc/cmdline sets {key} to 0 and loses to {SYSCTL_FILE}",
         f"/etc/sysctl.d/10-a.conf sets {key} to 0 and loses to {SYSCTL_FILE}",
         f"/usr/lib/sysctl.d/zzzz.conf sets {key} to 0 and wins over {SYSCTL_FILE}: hide it by a "
         "file of its name in /etc",
