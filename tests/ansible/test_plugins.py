@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -257,3 +258,15 @@ def test_of_nodes_with_one_name_or_address_the_first_is_probed() -> None:
         {"name": "w3", "addresses": ["192.0.2.23"]},
         nodes[4],
     ]
+
+
+def test_what_fix_sets_is_no_change_of_the_pod_networks_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = "ansible_collections.nodeprep.kubernetes.plugins.module_utils.nodeprep"
+    monkeypatch.setitem(sys.modules, shared, NODEPREP)
+    cni = load("modules/cni")
+    fixed = {"object": "sysctl net.ipv4.ip_forward", "before": "0\n", "after": "1\n"}
+    same = {"object": "sysctl net/ipv4/ip_forward", "before": "0", "after": "1"}
+    others = [{**same, "after": "0"}, {**same, "object": "bridge cni0", "after": None}]
+    assert cni.left([same, *others], [fixed]) == others

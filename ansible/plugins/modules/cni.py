@@ -222,8 +222,13 @@ def main():
 
 def left(changes, assumed):
     """The changes without those that are made by then: the same object to the same value."""
-    made = [(name_of(each), each["after"]) for each in assumed]
-    return [each for each in changes if (name_of(each), each["after"]) not in made]
+    made = [(name_of(each), value_of(each)) for each in assumed]
+    return [each for each in changes if (name_of(each), value_of(each)) not in made]
+
+
+def value_of(change):
+    """What it is then; as a text for a person it may end with a newline."""
+    return (change["after"] or "").rstrip("\n")
 
 
 def name_of(change):
