@@ -33,8 +33,9 @@ INOTIFY_MINIMUM = {
 }
 # k0s warns below this RLIMIT_NOFILE (https://docs.k0sproject.io/stable/system-requirements/).
 OPEN_FILES_MINIMUM = 65536
-# What systemd gives services, and the kernel's own default of fs.nr_open.
-OPEN_FILES_HARD = 524288
+# What systemd gives services (the soft limit is what programs that use select() can bear), and the
+# kernel's own default of fs.nr_open.
+OPEN_FILES_SOFT, OPEN_FILES_HARD = 1024, 524288
 OPEN_FILES_KERNEL = 1048576
 UNLIMITED = -1
 
@@ -178,7 +179,13 @@ def _raise_limit(kernel: Kernel) -> str:
     if kernel.boot_applier == "systemd":
         return (
             "mkdir -p /etc/systemd/system.conf.d && printf '[Manager]\\nDefaultLimitNOFILE="
-            "1024:524288\\n' > /etc/systemd/system.conf.d/99-open-files.conf "
+            f"{wanted_open_files(kernel)}\\n' > /etc/systemd/system.conf.d/zzz-open-files.conf "
             "&& systemctl daemon-reexec"
         )
-    return "start containerd, kubelet and etcd with: ulimit -Hn 524288"
+    return f"start containerd, kubelet and etcd with: ulimit -Hn {OPEN_FILES_HARD}"
+
+
+def wanted_open_files(kernel: Kernel) -> str:
+    """``SOFT:HARD`` for systemd's DefaultLimitNOFILE. A soft limit that somebody raised stays."""
+    soft, _ = known(kernel.open_files_limit)
+    return f"{max(soft, OPEN_FILES_SOFT)}:{OPEN_FILES_HARD}"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from preflight.checks.limits import (
     CONNTRACK_KEY,
     INOTIFY_MINIMUM,
-    OPEN_FILES_HARD,
     OPEN_FILES_KERNEL,
     wanted_connections,
+    wanted_open_files,
 )
 from preflight.facts.model import known
 from preflight.fixes.ownfile import own_file
@@ -17,8 +17,6 @@ from preflight.fixes.registry import Context, fix
 from preflight.fixes.settings import at_least, settings
 from preflight.fixes.steps import Note, Step
 
-# The soft limit stays what programs that use select() can bear (systemd's own choice).
-_SOFT = 1024
 # The last name counts, and letters come after digits.
 _MANAGER_FILE = "/etc/systemd/system.conf.d/zzz-nodeprep.conf"
 
@@ -50,5 +48,5 @@ def open_files_limit(context: Context) -> Iterator[Step | Note]:
             "system.conf.j2",
             context.id,
             effects=(("systemctl", "daemon-reexec"),),
-            limit=f"{_SOFT}:{OPEN_FILES_HARD}",
+            limit=wanted_open_files(known(context.facts.kernel)),
         )

@@ -90,6 +90,12 @@ def test_open_files(hard: int, status: str, role: Role) -> None:
     assert verdicts(judge("open-files-limit", facts, target(role))) == {"services": status}
 
 
+@pytest.mark.parametrize(("soft", "wanted"), [(1024, "1024:524288"), (32768, "32768:524288")])
+def test_a_soft_limit_that_somebody_raised_stays(soft: int, wanted: str) -> None:
+    facts = with_kernel(open_files_limit=(soft, 40000))
+    assert f"DefaultLimitNOFILE={wanted}\\n" in judge("open-files-limit", facts)[0].remedy
+
+
 def test_the_kernels_own_limit_and_other_init_systems() -> None:
     facts = with_kernel(
         sysctls={**kernel.SYSCTLS, "fs.nr_open": "4096"},

@@ -75,6 +75,16 @@ def test_plan(id: str, faulty: Callable[[Facts], Facts], steps: list[tuple[str, 
     assert plan(id, faulty(healthy()))[0] == steps
 
 
+def test_a_soft_limit_of_open_files_that_somebody_raised_stays() -> None:
+    facts = change(open_files_limit=(32768, 40000))(healthy())
+    findings = tuple(judge("open-files-limit", facts))
+    context = Context("open-files-limit", facts, target(), findings, Options())
+    (step,) = registry()["open-files-limit"].function(context)
+    assert isinstance(step, Step)
+    state: Any = step.edit(None)
+    assert "DefaultLimitNOFILE=32768:524288\n" in state["text"]
+
+
 def test_a_module_that_nobody_would_load_is_loaded() -> None:
     sysctls = {**kernel.SYSCTLS, "kernel.modprobe": ""}
     facts = other_module("nf_conntrack", state="loadable")(healthy())
