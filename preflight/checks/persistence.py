@@ -193,6 +193,6 @@ def _stop_swap(setting: Setting) -> str:
     if setting.value == "swap unit":
         return f"systemctl mask --now {unit}"
     if setting.value == "zram":
-        # An empty file of this name hides the one of the package.
+        # The generator makes the unit at every boot; masked, it is never started.
         return f"systemctl mask {shlex.quote(unit_name(setting.key))}"
     return r"sed -i.bak -E '/^[^#]\S*\s+\S+\s+swap\s/s/^/#/' /etc/fstab"

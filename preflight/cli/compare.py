@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
-from preflight.cli.options import (
-    CardsArgument,
-    ClusterOption,
-    IgnoreOption,
-    QuietOption,
-    ReportOption,
-    SkipOption,
-    StrictOption,
-    VerboseOption,
-)
+from preflight.cli.judged import takes_judging
+from preflight.cli.options import CardsArgument
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
+@takes_judging
 def compare(
+    *,
     cards: CardsArgument,
-    cluster: ClusterOption = "",
-    ignore: IgnoreOption = "",
-    skip: SkipOption = "",
-    strict: StrictOption = False,
-    output: ReportOption = "text",
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    flags: dict[str, Any],
 ) -> int:
     """Compare the cards of many nodes: clones, disagreements, overlaps, missing roles.
 
@@ -38,4 +28,4 @@ def compare(
     from preflight.runs.compare import run_compare
     from preflight.runs.comparing import Flags
 
-    return run_compare(cards, Flags(cluster, ignore, skip, strict, output, quiet, verbose))
+    return run_compare(cards, Flags(**flags))

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from preflight.cli.options import (
-    CardsArgument,
-    ClusterOption,
-    DocumentOption,
-    IgnoreOption,
-    QuietOption,
-    ReportOption,
-    SkipOption,
-    StrictOption,
-    VerboseOption,
-)
+from preflight.cli.judged import takes_judging
+from preflight.cli.options import CardsArgument, ClusterOption, DocumentOption
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -27,17 +18,13 @@ def fleet() -> None:
 
 
 @app.command()
+@takes_judging
 def report(
+    *,
     directory: Annotated[
         str, typer.Argument(metavar="DIR", help="Cards and probe reports, *.json of both.")
     ],
-    cluster: ClusterOption = "",
-    ignore: IgnoreOption = "",
-    skip: SkipOption = "",
-    strict: StrictOption = False,
-    output: ReportOption = "text",
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    flags: dict[str, Any],
 ) -> int:
     """Make the answer of a whole run: cards compared, and who reaches whom.
 
@@ -46,7 +33,7 @@ def report(
     from preflight.runs.comparing import Flags
     from preflight.runs.fleet_report import run_fleet_report
 
-    return run_fleet_report(directory, Flags(cluster, ignore, skip, strict, output, quiet, verbose))
+    return run_fleet_report(directory, Flags(**flags))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from preflight import __version__
-from preflight.cli.subcommands import CommandGroup
+from preflight.cli.subcommands import group_of
 from preflight.report.plain import printable
 from rules.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_UNDETERMINED, NodeprepError
 
@@ -31,30 +31,13 @@ COMMANDS = {
 }
 
 
-class LazyGroup(CommandGroup):
-    """Imports a sub-command's module when it is called; the list of names needs none of them."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names in the order in which a person meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command behind a name, None where there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"preflight.cli.{COMMANDS[cmd_name][0]}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The help's list of commands, from the lines above and not from the modules."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+def _load(name: str) -> typer.Typer:
+    loaded: typer.Typer = import_module(f"preflight.cli.{COMMANDS[name][0]}").app
+    return loaded
 
 
 app = typer.Typer(
-    cls=LazyGroup,
+    cls=group_of({name: line for name, (_, line) in COMMANDS.items()}, _load),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -27,11 +28,21 @@ class CommandGroup(TyperGroup):
 
 
 def lazy_group(prefix: str, commands: dict[str, str]) -> type[TyperGroup]:
-    """A group whose help needs none of its modules.
+    """A group of sub-commands. ``commands``: name -> its line of help.
 
-    ``commands``: name -> its line of help. The module of NAME is ``preflight.cli.PREFIX_NAME``,
-    with ``register(app)``.
+    The module of NAME is ``preflight.cli.PREFIX_NAME``, with ``register(app)``.
     """
+
+    def load(name: str) -> typer.Typer:
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        import_module(f"preflight.cli.{prefix}_{name}").register(single)
+        return single
+
+    return group_of(commands, load)
+
+
+def group_of(commands: dict[str, str], load: Callable[[str], typer.Typer]) -> type[TyperGroup]:
+    """A group whose help needs none of its modules: ``load`` gives the one that is called."""
 
     class LazyGroup(CommandGroup):
         def list_commands(self, ctx: Any) -> list[str]:
@@ -42,9 +53,7 @@ def lazy_group(prefix: str, commands: dict[str, str]) -> type[TyperGroup]:
             """The command behind a name, None where there is none."""
             if cmd_name not in commands:
                 return None
-            single = typer.Typer(rich_markup_mode=None, add_completion=False)
-            import_module(f"preflight.cli.{prefix}_{cmd_name}").register(single)
-            command = typer.main.get_command(single)
+            command = typer.main.get_command(load(cmd_name))
             command.name = cmd_name
             return command
 

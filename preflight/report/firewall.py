@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +29,24 @@ def pending_item(pending: Pending | None) -> Document | None:
     return {"id": pending.id, "until": pending.until, "must_be_confirmed": pending.confirm}
 
 
+def change_line(name: str, before: str | None, after: str | None) -> str:
+    """What becomes of one object, by name."""
+    verb = "change"
+    if before is None:
+        verb = "create"
+    elif after is None:
+        verb = "remove"
+    return f"  {verb} {printable(name)}"
+
+
 def change_lines(changes: Iterable[Change], *, diff: bool) -> list[str]:
     """A line for each object, and with ``diff`` what changes in it."""
     lines: list[str] = []
     for change in changes:
-        verb = "change"
-        if change.before is None:
-            verb = "create"
-        elif change.after is None:
-            verb = "remove"
-        lines.append(f"  {verb} {printable(change.object)}")
+        lines.append(change_line(change.object, change.before, change.after))
         if diff:
+            import difflib
+
             lines += difflib.unified_diff(
                 (change.before or "").splitlines(),
                 (change.after or "").splitlines(),

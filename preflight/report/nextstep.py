@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from preflight.report.firewall import change_line
 from rules.errors import EXIT_DONE
 from rules.record import record
 
@@ -38,11 +39,8 @@ def lines(step: NextStep) -> list[str]:
     if not step.document["changed"]:
         return [f"next: nodeprep {step.command}: nothing to change"]
     told = [f"next: nodeprep {step.command}"]
-    told += [f"  {_verb(change)} {change['object']}" for change in step.document["changes"]]
+    told += [
+        change_line(change["object"], change["before"], change["after"])
+        for change in step.document["changes"]
+    ]
     return told + [f"  {line}" for line in step.said]
-
-
-def _verb(change: dict[str, Any]) -> str:
-    if change["before"] is None:
-        return "create"
-    return "remove" if change["after"] is None else "change"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from preflight.runs.judging import node_of, phase_of, selection_of, target_of
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.record import record
-from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
@@ -43,21 +43,17 @@ def run_check(request: Request) -> int:
     """Runs it and prints the report to stdout; the exit code of the verdict."""
     from preflight import config
     from preflight.checks.registry import registry
-    from preflight.engine import Selection, run_checks
+    from preflight.engine import run_checks
     from preflight.facts.collect import collect
     from preflight.facts.host import Host
-    from preflight.facts.model import Unknown
     from preflight.facts.store import load
     from preflight.report.model import CheckReport
     from preflight.runs.printed import print_report
     from preflight.runs.stopwatch import Stopwatch
-    from preflight.target import Phase, Target, choose_version
+    from preflight.target import Phase
 
     watch = Stopwatch()
-    try:
-        phase = Phase(request.phase)
-    except ValueError:
-        raise wrong_choice("--phase", request.phase, ("before", "after")) from None
+    phase = phase_of(request.phase)
     settings = config.load_flags(request)
     if request.facts:
         facts = load(request.facts)
@@ -66,24 +62,15 @@ def run_check(request: Request) -> int:
             print("nodeprep: measuring the disk, at most 10 s", file=sys.stderr)
         host = Host(offline=request.offline, deep=request.deep, probe_ports=phase is Phase.BEFORE)
         facts = collect(host, settings)
-    version, source = choose_version(settings, facts)
-    flags = config.flags_again(request)
-    target = Target(request.role, phase, version, settings, source, flags=flags)
+    target = target_of(request.role, phase, facts, settings, request)
     if request.card_dir:
         target = _among_cards(request.card_dir, facts, target)
     if request.peers:
         target = _probed(request, target)
-    selection = Selection(
-        ignore=(*settings.ignore, *split(request.ignore)),
-        skip=(*settings.skip, *split(request.skip)),
-        deep=request.deep,
-    )
+    selection = selection_of(settings, request.ignore, request.skip, deep=request.deep)
     findings = run_checks(facts, target, registry().values(), selection)
-    node = settings.node_name or (
-        "" if isinstance(facts.identity, Unknown) else facts.identity.hostname
-    )
     report = CheckReport(
-        node=node,
+        node=node_of(settings, facts),
         target=target,
         started=watch.started,
         duration_ms=watch.ms,
@@ -125,8 +112,3 @@ def _probed(request: Request, target: Target) -> Target:
     peers = find_peers(words, target.settings)
     found = probe(target.role, peers, target.settings, target.version, key=request.key)
     return replace(target, reaches=tuple(found))
-
-
-def split(text: str) -> tuple[str, ...]:
-    """``a,b, c`` -> the words."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -55,7 +55,7 @@ def compared(
     from preflight.checks.registry import registry
     from preflight.engine import Selection, run_comparisons
     from preflight.report.fleet import CompareReport
-    from preflight.runs.check import split
+    from preflight.runs.judging import split
 
     selection = Selection(ignore=split(flags.ignore), skip=split(flags.skip))
     findings = run_comparisons(deck, comparisons, registry(), selection)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from preflight.output import check_format
 from rules.cluster import Role
 from rules.errors import UsageError
 from rules.record import record
-from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
@@ -37,8 +37,7 @@ def run_facts(request: Request) -> int:
     from preflight import config as configuration
     from preflight.report.document import render
 
-    if request.output not in ("json", "yaml"):
-        raise wrong_choice("-o", request.output, ("json", "yaml"))
+    check_format(request.output, ("json", "yaml"))
     if not request.card:
         for flag, given in (
             ("--role", request.role),

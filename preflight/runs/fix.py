@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from preflight.output import check_format, write
-from preflight.runs.check import split
+from preflight.runs.judging import node_of, phase_of, selection_of, split, target_of
 from rules.cluster import Role
 from rules.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, UsageError
 from rules.record import record
 from rules.state import Store
-from rules.words import wrong_choice
 
 if TYPE_CHECKING:
     from preflight.facts.model import Facts
@@ -97,26 +96,20 @@ class _Judge:
     def __init__(self, request: Request, settings: Settings, look: Look | None) -> None:
         from preflight.checks.registry import registry
         from preflight.engine import find_check
-        from preflight.target import Phase
 
-        try:
-            self.phase = Phase(request.phase)
-        except ValueError:
-            raise wrong_choice("--phase", request.phase, ("before", "after")) from None
+        self.phase = phase_of(request.phase)
         self.request, self.settings, self.look = request, settings, look
         self.checks = tuple(registry().values())
         self.only = tuple(find_check(word, self.checks).id for word in split(request.only))
 
     def judge(self) -> Judged:
         """Reads and judges. What comes next is looked at meanwhile: a judge waits for the link."""
-        from preflight import config
-        from preflight.engine import Selection, run_checks
+        from preflight.engine import run_checks
         from preflight.facts.collect import HEAD_START_S, collect
         from preflight.facts.host import Host
-        from preflight.facts.model import Unknown
         from preflight.report.model import CheckReport
         from preflight.runs.stopwatch import Stopwatch
-        from preflight.target import Phase, Target, choose_version
+        from preflight.target import Phase
 
         watch = Stopwatch()
         host = Host(offline=self.request.offline, probe_ports=self.phase is Phase.BEFORE)
@@ -124,18 +117,11 @@ class _Judge:
         if self.look is not None:
             looked = _beside(self.look, lambda: host.link_asked.wait(HEAD_START_S))
         facts = collect(host, self.settings)
-        version, source = choose_version(self.settings, facts)
-        flags = config.flags_again(self.request)
-        target = Target(self.request.role, self.phase, version, self.settings, source, flags=flags)
-        selection = Selection(
-            ignore=(*self.settings.ignore, *split(self.request.ignore)),
-            skip=(*self.settings.skip, *split(self.request.skip)),
-        )
+        request, settings = self.request, self.settings
+        target = target_of(request.role, self.phase, facts, settings, request)
+        selection = selection_of(settings, request.ignore, request.skip)
         findings = run_checks(facts, target, self.checks, selection)
-        identity = facts.identity
-        node = self.settings.node_name or (
-            "" if isinstance(identity, Unknown) else identity.hostname
-        )
+        node = node_of(settings, facts)
         wanted = [each for each in findings if not self.only or each.id in self.only]
         report = CheckReport(node, target, watch.started, watch.ms, tuple(wanted))
         return Judged(facts, target, report, looked())

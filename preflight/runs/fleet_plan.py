@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from preflight.output import check_format
 from rules.errors import EXIT_DONE, UsageError
 from rules.record import record
-from rules.words import wrong_choice
 
 
 @record
@@ -28,8 +28,7 @@ def run_plan(request: Request) -> int:
     from preflight.fleet.sampling import LARGEST_K
     from preflight.report.document import render
 
-    if request.output not in ("json", "yaml"):
-        raise wrong_choice("-o", request.output, ("json", "yaml"))
+    check_format(request.output, ("json", "yaml"))
     if not 1 <= request.k <= LARGEST_K:
         raise UsageError(f"-k takes 1 to {LARGEST_K}, not {request.k}")
     deck = build(*read_cards(request.places), cluster=request.cluster)
