@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any
 
-from preflight.cni.kinds import KINDS, InstallError, drop_unfinished
+from preflight.cni.kinds import KINDS, InstallError, drop_unfinished, look_anew
 from rules.backend import Change
 from rules.errors import NodeprepError
 from rules.record import record
@@ -55,6 +55,7 @@ class Step:
 
 def make_steps(items: Sequence[Item], store: Store) -> list[Step]:
     """What is to be done, in order. Things of an earlier run that are not wanted go back first."""
+    look_anew()
     known = {(kind, name): before for kind, name, before, _ in _entries(store)}
     wanted = {(item.kind, item.name) for item in items}
     gone = [key for key in known if key not in wanted]
@@ -160,6 +161,7 @@ def _written(step: Step, state: str | None) -> str:
 
 def make_removal(store: Store) -> tuple[list[Step], list[str]]:
     """(what takes everything away, the last first; what somebody else has changed since)."""
+    look_anew()
     killed = not (store.read(JOURNAL) or {}).get("finished", True)
     steps, drifted = [], []
     for kind, name, before, after in reversed(_entries(store)):
@@ -173,6 +175,7 @@ def make_removal(store: Store) -> tuple[list[Step], list[str]]:
 
 def drifted(store: Store) -> list[tuple[str, str]]:
     """(kind, name) of what is not as an installation left it."""
+    look_anew()
     return [
         (kind, name)
         for kind, name, _, after in _entries(store)
@@ -194,6 +197,7 @@ def saved(store: Store) -> dict[str, Any] | None:
     document = store.read(JOURNAL)
     if document is None:
         return None
+    look_anew()
     entries = _entries(store)
     return {
         "items": [[kind, name, KINDS[kind].read(name)] for kind, name, _, _ in entries],

@@ -369,3 +369,9 @@ KINDS: dict[str, Kind] = {
     "package": Kind(packages.read, packages.write, _as_it_is),
     "route": Kind(routes.read, routes.write, _as_it_is),
 }
+
+
+def look_anew() -> None:
+    """Before the states of many things are read: what kinds remember of an earlier look, be it of
+    the same process, is forgotten."""
+    routes.forget()

@@ -108,9 +108,15 @@ def way_to(address: str) -> str:
     return "" if link in ("", "lo") else f"via {address} dev {link}"
 
 
+def forget() -> None:
+    """The kernel is asked anew: what was read before does not count."""
+    _table.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _table(version: int) -> dict[tuple[IPAddress, int], Route]:
-    """The main table's routes without a metric, by range; one question for all of them."""
+    """The main table's routes without a metric, by range; one question for all of them, until
+    ``forget``."""
     body = _HEADER.pack(_FAMILIES[version], *[0] * 8)
     try:
         answers = netlink.dump(netlink.ROUTE, _GET_ROUTE, body)
@@ -157,4 +163,4 @@ def _iproute() -> Iterator[Any]:
         reason = "denied" if error.code in (errno.EPERM, errno.EACCES) else "failed"
         raise CommandError(reason, f"netlink: {os.strerror(error.code)}") from None
     finally:
-        _table.cache_clear()
+        forget()

@@ -76,6 +76,24 @@ def test_it_says_what_the_commands_say_and_does_nothing_of_it(node: Node) -> Non
     assert (last["changed"], told(last)) == (False, {FIREWALL: False, POD_NETWORK: False})
 
 
+TWICE = """
+import json, subprocess
+from preflight.cli.nextsteps import look
+found = []
+for _ in range(2):
+    changes = look(["cni", "install"]).document["changes"]
+    found.append([change["object"] for change in changes if change["object"].startswith("route")])
+    subprocess.run(["ip", "route", "add", "10.244.2.0/24", "via", "192.0.2.21", "proto", "static"])
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.kernel
+def test_what_somebody_changed_between_two_looks_of_one_process_is_seen(node: Node) -> None:
+    first, second = json.loads(node.run(sys.executable, "-c", TWICE))
+    assert (first, second) == (["route 10.244.2.0/24"], [])
+
+
 @pytest.mark.kernel
 def test_a_person_reads_it_after_the_verdict(node: Node) -> None:
     lines = node.nodeprep("fix", "--role", "master", "--offline", *ONLY, *NEXT).stdout.splitlines()
