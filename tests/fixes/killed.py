@@ -79,13 +79,21 @@ def watch(fatal: int) -> Callable[[], int]:
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal count
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE
-        if event in _CHANGES or writes:
+        if event in _CHANGES or (writes and not _is_open_setting(arguments[0])):
             if count == fatal:
                 os.kill(os.getpid(), signal.SIGKILL)
             count += 1
 
     sys.addaudithook(look)
     return lambda: count
+
+
+def _is_open_setting(opened: Any) -> bool:
+    """Whether it is the descriptor of a kernel setting, which keeps its value when it is opened to
+    be truncated. The labs' copies are plain files, and would be empty: as no kernel's ever is."""
+    if not isinstance(opened, int):
+        return False
+    return os.readlink(f"/proc/self/fd/{opened}").startswith("/proc/sys/")
 
 
 def main(verb: str, fatal: int) -> None:
